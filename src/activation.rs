@@ -1,0 +1,150 @@
+//! Who started us, and who is the client.
+//!
+//! After this the client is fd 0 (and fd 1, if they are pipes), whoever handed
+//! it to us in which way, and nothing we write to fd 2 can reach it.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, getpeername, sockopt};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
+
+/// The client of this session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its address; IPv4-mapped IPv6 is made plain IPv4.
+    pub ip: IpAddr,
+    /// Its port; 0 when the supervisor did not tell.
+    pub port: u16,
+    /// It is a socket on fd 0, not a pair of pipes on 0 and 1.
+    pub is_socket: bool,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub enum NoClient {
+    /// The client had gone before we started.
+    Gone,
+    /// fd 0 is a terminal: somebody tries the program by hand.
+    Terminal,
+    /// fd 0 is a socket that listens: the supervisor was to accept.
+    Listening,
+    /// There is no telling who it is; whatever it is, it is not trusted.
+    Unknown(io::Error),
+}
+
+impl fmt::Display for NoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoClient::Gone => f.write_str("the client had gone before the session began"),
+            NoClient::Terminal => f.write_str(
+                "standard input is a terminal, but a session wants a client's socket there: \
+                 run `smtp-wrapper try` for a trial, `smtp-wrapper listen` to accept \
+                 connections, or have inetd or systemd start it",
+            ),
+            NoClient::Listening => f.write_str(
+                "fd 0 is a listening socket: use Accept=yes (systemd) or nowait (inetd), \
+                 or start `smtp-wrapper listen`",
+            ),
+            NoClient::Unknown(why) => write!(
+                f,
+                "fd 0 has no peer address ({why}), and neither TCPREMOTEIP nor REMOTE_ADDR is set",
+            ),
+        }
+    }
+}
+
+/// Points fd 2 away from where it leads: under inetd that is the client.
+pub fn leave_stderr() {
+    // A jail may have no /dev/null; a directory opened for reading takes no
+    // octet either.
+    let nowhere = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        .or_else(|_| open("/", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()));
+    match nowhere {
+        Ok(fd) => drop(dup2_stderr(fd)),
+        // The client's end of the connection is still better than nothing
+        // only for reading: without any descriptor to spare, read from it.
+        Err(_) => drop(dup2_stderr(stdin())),
+    }
+}
+
+/// Finds the client.
+///
+/// # Errors
+/// Says why there is none.
+pub fn client() -> Result<Client, NoClient> {
+    match getpeername(stdin()) {
+        Ok(Some(peer)) => of_socket(peer.try_into().ok()),
+        Ok(None) => of_socket(None),
+        Err(Errno::NOTCONN) => not_connected(),
+        Err(_) if take_passed_socket() => match getpeername(stdin()) {
+            Ok(peer) => of_socket(peer.and_then(|p| p.try_into().ok())),
+            Err(_) => not_connected(),
+        },
+        Err(error) => told(false).ok_or_else(|| {
+            if rustix::termios::isatty(stdin()) {
+                NoClient::Terminal
+            } else {
+                NoClient::Unknown(error.into())
+            }
+        }),
+    }
+}
+
+/// fd 0 is a connected socket, of the Internet if it has such an address.
+fn of_socket(peer: Option<SocketAddr>) -> Result<Client, NoClient> {
+    match peer {
+        Some(peer) => Ok(Client {
+            ip: peer.ip().to_canonical(),
+            port: peer.port(),
+            is_socket: true,
+        }),
+        None => told(true).ok_or_else(|| NoClient::Unknown(Errno::AFNOSUPPORT.into())),
+    }
+}
+
+fn not_connected() -> Result<Client, NoClient> {
+    match sockopt::socket_acceptconn(stdin()) {
+        Ok(true) => Err(NoClient::Listening),
+        _ => Err(NoClient::Gone),
+    }
+}
+
+/// The address that a supervisor of the UCSPI kind, or systemd, has put into
+/// the environment.
+fn told(is_socket: bool) -> Option<Client> {
+    let of = |ip: &str, port: &str| {
+        let ip: IpAddr = std::env::var(ip).ok()?.parse().ok()?;
+        let port = std::env::var(port)
+            .ok()
+            .and_then(|p| p.parse().ok())
+            .unwrap_or(0);
+        Some(Client {
+            ip: ip.to_canonical(),
+            port,
+            is_socket,
+        })
+    };
+    of("TCPREMOTEIP", "TCPREMOTEPORT").or_else(|| of("REMOTE_ADDR", "REMOTE_PORT"))
+}
+
+/// Takes the socket that systemd passed as fd 3 (sd_listen_fds(3)) and makes it
+/// fd 0 and 1.
+fn take_passed_socket() -> bool {
+    if std::env::var_os("LISTEN_FDS").is_none() {
+        return false;
+    }
+    let mut passed = listenfd::ListenFd::from_env();
+    let family = AddressFamily::INET.as_raw().into(); // IPv6 is taken too
+    let kind = SocketType::STREAM.as_raw() as i32;
+    match passed.take_custom::<OwnedFd>(0, family, kind, "TCP connection") {
+        Ok(Some(socket)) => dup2_stdin(&socket)
+            .and_then(|()| dup2_stdout(&socket))
+            .is_ok(),
+        _ => false,
+    }
+}

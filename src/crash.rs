@@ -1,0 +1,41 @@
+//! The end of a session that goes wrong inside: a panic is a 421 for the
+//! client, a line in the log and exit status 70, never a text on fd 2.
+//!
+//! Nothing is unwound: the process is the session, and the kernel closes the
+//! MTA's connection, which without an end of mail data delivers nothing.
+
+use std::fmt::Write as _;
+use std::panic;
+
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use rustix::stdio::{stdin, stdout};
+
+use crate::cli::LogTo;
+use crate::exit;
+use crate::io::write_pipe;
+use crate::log::{Level, Log};
+use crate::smtp::standing;
+
+/// From here on a panic ends the process in the way described.
+pub fn install(log: &'static LogTo) {
+    panic::set_hook(Box::new(move |info| {
+        let mut reply = Vec::new();
+        standing::INTERNAL.encode(&mut reply);
+        say(&reply);
+        let mut text = format!("session=panic rule={}", standing::INTERNAL.rule);
+        if let Some(place) = info.location() {
+            let _ = write!(text, " at={}:{}", place.file(), place.line());
+        }
+        Log::new(log).line(Level::Error, text.as_bytes());
+        std::process::exit(exit::INTERNAL.into());
+    }));
+}
+
+/// Sends a last word to the client, if it takes it at once.
+pub fn say(reply: &[u8]) {
+    let sent = send(stdin(), reply, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    if let Err(Errno::NOTSOCK | Errno::NOTCONN) = sent {
+        let _ = write_pipe(stdout(), reply);
+    }
+}

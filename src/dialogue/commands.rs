@@ -1,0 +1,243 @@
+//! The client's lines: framed, judged, and forwarded or refused.
+
+use super::{Answer, Dialogue, Ending, Expected, State, Transaction};
+use crate::limits;
+use crate::smtp::command::{self, Command};
+use crate::smtp::line::{CRLF, Framed, frame};
+use crate::smtp::standing::{self, Standing};
+
+impl Dialogue {
+    /// Deals with the next line or block of the client, if it is complete and
+    /// it is its turn.
+    pub(super) fn client_input(&mut self) -> bool {
+        // What passes to the MTA lies at the head of the inbox.
+        if self.passing > 0 {
+            return false;
+        }
+        match self.state {
+            State::Calling | State::Greeting | State::Closing(_) => self.client_end(),
+            State::Data(_) => self.data_input(),
+            State::Discarding { .. } => self.discard_input(),
+            State::Commands | State::Auth | State::Alone(_) => self.line_input(),
+        }
+    }
+
+    fn line_input(&mut self) -> bool {
+        if self.first_line && command::is_foreign(self.client.bytes()) {
+            self.refuse(&standing::NOT_SMTP);
+            self.close(Ending::Closed(&standing::NOT_SMTP));
+            return true;
+        }
+        match frame(self.client.bytes(), self.client.seen) {
+            Framed::Line(length) => {
+                // Out of the way, so that the line can be read where it lies
+                // while the state changes.
+                let mut inbox = std::mem::take(&mut self.client);
+                let taken = self.client_line(inbox.bytes().get(..length).unwrap_or_default());
+                if taken {
+                    self.first_line = false;
+                    self.skipped = 0;
+                    inbox.consume(length + CRLF);
+                }
+                self.client = inbox;
+                taken
+            }
+            Framed::Bare(_) if !self.expected.is_empty() => false,
+            Framed::Bare(_) => {
+                self.refuse(&standing::BARE_NEWLINE);
+                self.close(Ending::Closed(&standing::BARE_NEWLINE));
+                true
+            }
+            Framed::Partial(seen) => {
+                self.client.seen = seen;
+                if seen > limits::AUTH_LINE {
+                    self.skip(seen)
+                } else {
+                    self.client_end()
+                }
+            }
+        }
+    }
+
+    /// Throws away what there is of a line that is too long in any case.
+    fn skip(&mut self, count: usize) -> bool {
+        self.skipped += count;
+        self.client.consume(count);
+        if self.skipped > limits::LINE_WITHOUT_END {
+            self.refuse(&standing::LINE_TOO_LONG);
+            self.close(Ending::Closed(&standing::LINE_TOO_LONG));
+        }
+        true
+    }
+
+    /// Deals with a complete line; false when it has to wait for its turn.
+    fn client_line(&mut self, line: &[u8]) -> bool {
+        let size = self.skipped + line.len() + CRLF;
+        if matches!(self.state, State::Auth) {
+            return self.auth_line(line, size);
+        }
+        let limit = if command::is_auth(line) {
+            limits::AUTH_LINE
+        } else {
+            limits::COMMAND_LINE
+        };
+        let command = if size > limit {
+            Err(&standing::LINE_TOO_LONG)
+        } else {
+            command::parse(line)
+        };
+        if let State::Alone(otherwise) = self.state {
+            self.answer_alone(command, otherwise);
+            return true;
+        }
+        match command.and_then(|command| self.permit(command)) {
+            Ok(command) => {
+                let may_follow = matches!(command, Command::Rcpt(_)) && self.may_follow();
+                let turn = self.expected.is_empty() || may_follow;
+                if turn {
+                    self.forward(command, line);
+                }
+                turn
+            }
+            Err(_) if !self.expected.is_empty() => false,
+            Err(refusal) => {
+                self.refuse(refusal);
+                if *refusal == standing::NO_CHUNKING {
+                    self.close(Ending::Closed(refusal));
+                }
+                true
+            }
+        }
+    }
+
+    /// Rule 4: may RCPT be sent while replies are outstanding?
+    fn may_follow(&self) -> bool {
+        self.pipelining
+            && self.expected.len() < limits::PIPELINE
+            && matches!(
+                self.expected.back(),
+                Some(Expected::Mail { .. } | Expected::Rcpt { .. })
+            )
+    }
+
+    /// Is the command in order (RFC 5321 4.1.4)? The MTA is not asked, so that
+    /// what it would make of it makes no difference.
+    fn permit<'a>(&self, command: Command<'a>) -> Result<Command<'a>, &'static Standing> {
+        match (command, &self.transaction) {
+            (Command::Mail(_), Some(_)) => Err(&standing::NESTED_MAIL),
+            (Command::Rcpt(_) | Command::Data, None) => Err(&standing::NEED_MAIL),
+            (Command::Rcpt(_), Some(t)) if t.to.len() >= limits::RECIPIENTS => {
+                Err(&standing::TOO_MANY_RECIPIENTS)
+            }
+            (Command::Data, Some(t)) if t.to.is_empty() && self.expected.is_empty() => {
+                Err(&standing::NEED_RCPT)
+            }
+            _ => Ok(command),
+        }
+    }
+
+    /// Sends the command to the MTA and notes what its reply will be for.
+    fn forward(&mut self, command: Command<'_>, line: &[u8]) {
+        let out = self.to_mta.tail();
+        let expected = match command {
+            Command::Mail(envelope) => {
+                envelope.encode(out);
+                self.transaction = Some(Transaction::default());
+                Expected::Mail {
+                    from: envelope.path.to_vec(),
+                }
+            }
+            Command::Rcpt(envelope) => {
+                envelope.encode(out);
+                Expected::Rcpt {
+                    to: envelope.path.to_vec(),
+                }
+            }
+            _ => {
+                out.extend_from_slice(line);
+                out.extend_from_slice(b"\r\n");
+                match command {
+                    Command::Hello { extended, argument } => {
+                        self.abandon_transaction();
+                        Expected::Hello {
+                            extended,
+                            argument: argument.to_vec(),
+                        }
+                    }
+                    Command::Rset => {
+                        self.abandon_transaction();
+                        Expected::Idle
+                    }
+                    Command::Data => Expected::Data,
+                    Command::Auth => Expected::Auth,
+                    Command::Quit => Expected::Quit,
+                    Command::Idle | Command::Mail(_) | Command::Rcpt(_) => Expected::Idle,
+                }
+            }
+        };
+        self.expected.push_back(expected);
+    }
+
+    /// The client's part of an AUTH exchange. A line that cannot be one cancels
+    /// the exchange (RFC 4954 4), and the MTA's reply to that is the client's.
+    fn auth_line(&mut self, line: &[u8], size: usize) -> bool {
+        let sound = size <= limits::AUTH_LINE && line.iter().all(|b| b.is_ascii_graphic());
+        let out = self.to_mta.tail();
+        out.extend_from_slice(if sound { line } else { b"*" });
+        out.extend_from_slice(b"\r\n");
+        self.expected.push_back(Expected::Auth);
+        self.state = State::Commands;
+        true
+    }
+
+    /// Answers a command when there is no MTA.
+    fn answer_alone(
+        &mut self,
+        command: Result<Command<'_>, &'static Standing>,
+        otherwise: &'static Standing,
+    ) {
+        match command {
+            Ok(Command::Quit) => {
+                standing::BYE.encode(self.to_client.tail());
+                self.close(Ending::Quit);
+            }
+            Err(refusal) if *refusal == standing::NO_CHUNKING => {
+                self.refuse(refusal);
+                self.close(Ending::Closed(refusal));
+            }
+            _ if otherwise.code == 421 => self.say_and_close(otherwise),
+            _ => self.refuse(otherwise),
+        }
+    }
+
+    /// Answers a command ourselves; the session has only so many of these.
+    fn refuse(&mut self, refusal: &'static Standing) {
+        self.facts.refused += 1;
+        self.facts.last_refusal = Some(refusal.rule);
+        if refusal.code >= 500 {
+            self.errors += 1;
+        }
+        if self.errors > limits::ERRORS {
+            self.say_and_close(&standing::TOO_MANY_ERRORS);
+        } else {
+            Answer::Ours(refusal).encode(self.to_client.tail());
+        }
+    }
+
+    /// The client will send nothing more, and everything it sent is dealt with:
+    /// closes, unless an answer for it is outstanding.
+    pub(super) fn client_end(&mut self) -> bool {
+        let answer_due = match self.expected.front() {
+            // What became of the message is worth knowing even if the client is gone.
+            Some(Expected::EndOfData) => true,
+            Some(Expected::Greeting) => !self.client_deaf && !self.client.bytes().is_empty(),
+            Some(_) => !self.client_deaf,
+            None => false,
+        };
+        if !self.client_closed || answer_due || matches!(self.state, State::Closing(_)) {
+            return false;
+        }
+        self.close(Ending::ClientLeft);
+        true
+    }
+}

@@ -1,0 +1,459 @@
+//! The session's dialogue, as a state machine that does no I/O and knows no
+//! clock: octets of either peer in, [`Step`]s out. It can be run octet by
+//! octet, from a file or by a fuzzer, and always says the same.
+//!
+//! # Rules
+//!
+//! 1. The client gets exactly one reply to each command, or the connection is
+//!    closed. The reply is the MTA's, if it fits the command; else one of ours.
+//! 2. The client gets 2yz for its message only after the MTA said 2yz to its
+//!    end of mail data; the MTA gets an end of mail data only after the client
+//!    sent one.
+//! 3. What the MTA gets is written from what was understood, never from what
+//!    was not.
+//! 4. RCPT may follow MAIL and RCPT before these are answered, if the MTA takes
+//!    commands in groups (RFC 2920). Every other command waits until nothing is
+//!    outstanding: so each judgement is made on what is known, and our own
+//!    replies cannot overtake the MTA's.
+//! 5. Everything is bounded: what is read, what waits to be written, what is
+//!    remembered of a transaction, how many errors are forgiven.
+//!
+//! # States
+//!
+//! ```text
+//! Calling ──▶ Greeting ──220──▶ Commands ◀──────────── final reply ──┐
+//!                │               │ │  ▲ ◀── 235, 5yz ── Auth ◀─ 334 ─┤ (expected: Auth)
+//!                │4yz,5yz     354│ │  └─── RCPT, MAIL, RSET … ────────┤
+//!                ▼               ▼ └──────── end of mail data ────────┘ (expected: EndOfData)
+//!              Alone ◀── Discarding ◀── MTA lost, bare newline ── Data
+//!
+//! any state ──▶ Closing: QUIT answered, client gone, time limit, MTA lost, SIGTERM
+//! ```
+
+mod buffer;
+mod commands;
+mod mail_data;
+mod record;
+mod replies;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::limits;
+use crate::smtp::data::MailData;
+use crate::smtp::reply::Arriving;
+use crate::smtp::standing::{self, Standing};
+
+pub use buffer::Inbox;
+use buffer::Outbox;
+use record::Answer;
+pub use record::{Ending, Outcome, Record, Stage, Transaction};
+
+/// Either end of the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Who connected to us.
+    Client,
+    /// The mail server behind us.
+    Mta,
+}
+
+/// What the driver is to do next.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Connect to the MTA; then [`Dialogue::called`] or [`Dialogue::lost`].
+    Call,
+    /// Send as much of this as the peer takes; then [`Dialogue::sent`].
+    Write(Peer, &'a [u8]),
+    /// Close the connection to the MTA.
+    HangUp,
+    /// Log what became of these recipients.
+    Record(Box<Record>),
+    /// Nothing can be done until a peer sends something.
+    Await,
+    /// The session is over; everything for the client is sent.
+    Close(Ending),
+}
+
+/// What a reply of the MTA will be the answer to.
+#[derive(Debug)]
+enum Expected {
+    Greeting,
+    Hello { extended: bool, argument: Vec<u8> },
+    Mail { from: Vec<u8> },
+    Rcpt { to: Vec<u8> },
+    Data,
+    EndOfData,
+    Auth,
+    Idle,
+    Quit,
+}
+
+/// Where the dialogue stands.
+#[derive(Debug)]
+enum State {
+    /// The MTA is not connected yet.
+    Calling,
+    /// The MTA has not greeted yet.
+    Greeting,
+    /// The client's next line is a command.
+    Commands,
+    /// The client's next line answers the MTA's 334 (RFC 4954 4).
+    Auth,
+    /// What the client sends is mail data, for the MTA.
+    Data(MailData),
+    /// What the client sends is mail data that nobody gets; at its end the
+    /// client is given the answer, and the session goes on alone or is closed.
+    Discarding {
+        data: MailData,
+        answer: Answer,
+        then_close: bool,
+    },
+    /// There is no MTA (any more): QUIT is answered, and everything else so.
+    Alone(&'static Standing),
+    /// What waits for the client is sent, then the connection is closed.
+    Closing(Ending),
+}
+
+/// What is known of the session, for the log and the status line.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The argument of the last EHLO or HELO that the MTA accepted.
+    pub helo: Vec<u8>,
+    /// The MTA accepted an AUTH exchange.
+    pub authenticated: bool,
+    /// Messages that the MTA took.
+    pub messages: u32,
+    /// Octets of mail data passed to the MTA.
+    pub relayed: u64,
+    /// Commands refused by us.
+    pub refused: u32,
+    /// The rule by which the last command or message was.
+    pub last_refusal: Option<&'static str>,
+    /// The MTA could not be reached, was lost or said what it must not.
+    pub mta_failed: bool,
+}
+
+/// A session's dialogue.
+#[derive(Debug)]
+pub struct Dialogue {
+    time_limit: Option<Duration>,
+    state: State,
+    client: Inbox,
+    mta: Inbox,
+    to_client: Outbox,
+    to_mta: Outbox,
+    /// Octets at the head of `client` that are mail data found good: they go
+    /// to the MTA from where they lie.
+    passing: usize,
+    arriving: Arriving,
+    expected: VecDeque<Expected>,
+    transaction: Option<Transaction>,
+    records: VecDeque<Box<Record>>,
+    /// The MTA's connection is to be closed.
+    hang_up: bool,
+    /// The session is to end after the reply to the end of mail data.
+    ending: Option<&'static Standing>,
+    /// What has come is dealt with; cleared by everything that may change that.
+    idle: bool,
+    client_closed: bool,
+    /// The client cannot be written to any more.
+    client_deaf: bool,
+    mta_closed: bool,
+    /// The MTA's last EHLO offered PIPELINING.
+    pipelining: bool,
+    /// The client has not sent a line yet.
+    first_line: bool,
+    /// Octets of an overlong line that were thrown away.
+    skipped: usize,
+    /// Refused commands since the last message.
+    errors: u32,
+    /// Counts what ends a wait; see [`Dialogue::wait`].
+    progress: u64,
+    facts: Facts,
+}
+
+impl Dialogue {
+    /// A dialogue before its first octet. With `time_limit`, each wait for a
+    /// peer has this limit instead of the ones of RFC 5321.
+    #[must_use]
+    pub fn new(time_limit: Option<Duration>) -> Self {
+        Dialogue {
+            time_limit,
+            state: State::Calling,
+            client: Inbox::new(limits::CLIENT_INBOX),
+            mta: Inbox::new(limits::MTA_INBOX),
+            to_client: Outbox::new(limits::REPLY),
+            to_mta: Outbox::new(limits::REPLY),
+            passing: 0,
+            arriving: Arriving::default(),
+            expected: VecDeque::new(),
+            transaction: None,
+            records: VecDeque::new(),
+            hang_up: false,
+            ending: None,
+            idle: false,
+            client_closed: false,
+            client_deaf: false,
+            mta_closed: false,
+            pipelining: false,
+            first_line: true,
+            skipped: 0,
+            errors: 0,
+            progress: 0,
+            facts: Facts::default(),
+        }
+    }
+
+    /// What to do next. Writing comes before logging, so that no peer waits
+    /// for the log.
+    pub fn step(&mut self) -> Step<'_> {
+        if matches!(self.state, State::Calling) {
+            return Step::Call;
+        }
+        while !self.idle && self.records.is_empty() {
+            self.idle = !self.advance();
+        }
+        if std::mem::take(&mut self.hang_up) {
+            return Step::HangUp;
+        }
+        if self.client_deaf {
+            self.to_client.clear();
+        }
+        if !self.to_mta.is_empty() {
+            return Step::Write(Peer::Mta, self.to_mta.bytes());
+        }
+        if !self.to_client.is_empty() {
+            return Step::Write(Peer::Client, self.to_client.bytes());
+        }
+        if self.passing > 0 {
+            return Step::Write(
+                Peer::Mta,
+                self.client.bytes().get(..self.passing).unwrap_or_default(),
+            );
+        }
+        if let Some(record) = self.records.pop_front() {
+            return Step::Record(record);
+        }
+        match self.state {
+            State::Closing(ending) => Step::Close(ending),
+            _ => Step::Await,
+        }
+    }
+
+    /// Deals with one line or block that is there; false when there is none, or
+    /// too much waits to be written.
+    fn advance(&mut self) -> bool {
+        if self.is_choked() {
+            return false;
+        }
+        let moved = self.mta_input() || self.client_input();
+        self.progress += u64::from(moved);
+        moved
+    }
+
+    /// Does so much wait to be written that nothing more may be made?
+    fn is_choked(&self) -> bool {
+        self.to_client.len() >= limits::OUTBOX || self.to_mta.len() >= limits::OUTBOX
+    }
+
+    /// The MTA's connection has been begun.
+    pub fn called(&mut self) {
+        self.idle = false;
+        self.state = State::Greeting;
+        self.expected.push_back(Expected::Greeting);
+    }
+
+    /// Where to put what a peer sends; see [`Inbox::room`].
+    pub fn inbox(&mut self, peer: Peer) -> &mut Inbox {
+        self.idle = false;
+        match peer {
+            Peer::Client => &mut self.client,
+            Peer::Mta => &mut self.mta,
+        }
+    }
+
+    /// Is there room for more from this peer, and a use for it? While mail
+    /// data waits for the MTA to take it, the client waits too.
+    #[must_use]
+    pub fn wants(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Client => {
+                !self.client_closed
+                    && self.client.has_room()
+                    && self.passing == 0
+                    && self.to_client.is_empty()
+                    && !matches!(self.state, State::Calling | State::Closing(_))
+            }
+            Peer::Mta => self.mta_open() && !self.mta_closed && self.mta.has_room(),
+        }
+    }
+
+    /// The peer took this many octets of a [`Step::Write`].
+    pub fn sent(&mut self, peer: Peer, count: usize) {
+        self.progress += u64::from(count > 0);
+        self.idle &= self.passing == 0 && !self.is_choked();
+        match peer {
+            Peer::Client => self.to_client.sent(count),
+            Peer::Mta if !self.to_mta.is_empty() => self.to_mta.sent(count),
+            Peer::Mta => {
+                let count = count.min(self.passing);
+                self.passing -= count;
+                self.facts.relayed += count as u64;
+                self.client.consume(count);
+            }
+        }
+    }
+
+    /// The peer will send nothing more.
+    pub fn closed(&mut self, peer: Peer) {
+        self.idle = false;
+        match peer {
+            Peer::Client => self.client_closed = true,
+            Peer::Mta => self.mta_closed = true,
+        }
+    }
+
+    /// The connection to the peer is broken, or could not be made.
+    pub fn lost(&mut self, peer: Peer) {
+        self.closed(peer);
+        match peer {
+            Peer::Client => {
+                self.client_deaf = true;
+                self.client.clear();
+                self.passing = 0;
+            }
+            Peer::Mta => self.mta_lost(),
+        }
+    }
+
+    /// How long to wait, and which wait it is: as long as the number stays the
+    /// same, the time goes on.
+    #[must_use]
+    pub fn wait(&self) -> (Duration, u64) {
+        let limit = match (&self.state, self.expected.front()) {
+            _ if !self.to_client.is_empty() || self.passing > 0 => limits::BLOCK_WAIT,
+            (_, Some(Expected::Greeting)) => limits::GREETING_WAIT,
+            (_, Some(Expected::Data)) => limits::DATA_REPLY_WAIT,
+            (_, Some(Expected::EndOfData)) => limits::END_OF_DATA_WAIT,
+            (_, Some(_)) => limits::REPLY_WAIT,
+            (State::Data(_), None) => limits::BLOCK_WAIT,
+            (State::Discarding { .. }, None) => limits::REFUSED_DATA_WAIT,
+            (_, None) => limits::COMMAND_WAIT,
+        };
+        let limit = match self.state {
+            State::Discarding { .. } => limit,
+            _ => self.time_limit.unwrap_or(limit),
+        };
+        (limit, self.progress)
+    }
+
+    /// The limit of [`Dialogue::wait`] has passed.
+    pub fn expire(&mut self) {
+        self.idle = false;
+        if !self.to_client.is_empty() {
+            self.client_deaf = true;
+            self.close(Ending::ClientStuck);
+        } else if !self.expected.is_empty() || !self.to_mta.is_empty() || self.passing > 0 {
+            self.mta_lost();
+        } else if matches!(self.state, State::Discarding { .. }) {
+            self.finish_discarding();
+        } else {
+            self.say_and_close(&standing::CLIENT_SILENT);
+        }
+    }
+
+    /// Ends the session with this reply (the supervisor wants it, or its time
+    /// is up), but not before the MTA has answered an end of mail data that it
+    /// has: its answer decides whether the client sends the message again.
+    pub fn end(&mut self, reply: &'static Standing) {
+        self.idle = false;
+        let with_mta =
+            matches!(self.expected.front(), Some(Expected::EndOfData)) && self.passing == 0;
+        if with_mta {
+            self.ending = Some(reply);
+        } else if !matches!(self.state, State::Closing(_)) {
+            self.say_and_close(reply);
+        }
+    }
+
+    /// What is known of the session.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What the session is doing, for the status line.
+    #[must_use]
+    pub fn place(&self) -> &'static str {
+        match (&self.state, self.expected.front()) {
+            (State::Calling | State::Greeting, _) => "waiting for the MTA's greeting",
+            (State::Data(_), _) => "receiving mail data",
+            (State::Discarding { .. }, _) => "discarding refused mail data",
+            (State::Closing(_), _) => "closing",
+            (_, Some(Expected::EndOfData)) => "waiting for the MTA to take a message",
+            (_, Some(_)) => "waiting for the MTA's reply",
+            (State::Auth, None) => "in an AUTH exchange",
+            (_, None) if self.transaction.is_some() => "in a transaction",
+            (_, None) => "waiting for a command",
+        }
+    }
+
+    /// May the MTA still send us something?
+    fn mta_open(&self) -> bool {
+        match self.state {
+            State::Greeting | State::Commands | State::Auth | State::Data(_) => true,
+            State::Calling | State::Discarding { .. } | State::Alone(_) | State::Closing(_) => {
+                false
+            }
+        }
+    }
+
+    /// Leaves the MTA's connection: what it was still to get, it does not get.
+    fn leave_mta(&mut self, next: State) {
+        self.hang_up |= self.mta_open();
+        self.state = next;
+        self.to_mta.clear();
+        self.mta.clear();
+        self.expected.clear();
+        self.client.consume(std::mem::take(&mut self.passing));
+    }
+
+    /// Closes the session once everything for the client is sent.
+    fn close(&mut self, ending: Ending) {
+        if matches!(self.state, State::Closing(_)) {
+            return;
+        }
+        self.abandon_transaction();
+        self.leave_mta(State::Closing(ending));
+    }
+
+    /// Tells the client why, then closes.
+    fn say_and_close(&mut self, reply: &'static Standing) {
+        reply.encode(self.to_client.tail());
+        self.close(Ending::Closed(reply));
+    }
+
+    /// The transaction ends without an answer to its message.
+    fn abandon_transaction(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            let at = Stage::Data;
+            let outcome = Outcome {
+                at,
+                code: None,
+                rule: "client.abandoned",
+                text: Vec::new(),
+            };
+            self.record(transaction, outcome);
+        }
+    }
+
+    fn record(&mut self, transaction: Transaction, outcome: Outcome) {
+        if !transaction.to.is_empty() {
+            self.records.push_back(Box::new(Record {
+                transaction,
+                outcome,
+            }));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a session has to tell: its transaction, what became of recipients, and
+//! how it ended.
+
+use crate::smtp::reply::Reply;
+use crate::smtp::standing::Standing;
+
+/// A reply on its way to the client: the MTA's, or one of ours.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Mta(Reply),
+    Ours(&'static Standing),
+}
+
+impl Answer {
+    pub(super) fn code(&self) -> u16 {
+        match self {
+            Answer::Mta(reply) => reply.code,
+            Answer::Ours(standing) => standing.code,
+        }
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Answer::Mta(reply) => reply.encode(out),
+            Answer::Ours(standing) => standing.encode(out),
+        }
+    }
+
+    pub(super) fn outcome(&self, at: Stage) -> Outcome {
+        let (rule, text) = match self {
+            Answer::Mta(reply) => ("mta", reply.last_line().to_vec()),
+            Answer::Ours(standing) => (standing.rule, standing.text.as_bytes().to_vec()),
+        };
+        Outcome {
+            at,
+            code: Some(self.code()),
+            rule,
+            text,
+        }
+    }
+}
+
+/// A mail transaction (RFC 5321 3.3).
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// The reverse-path, empty for the null reverse-path.
+    pub from: Vec<u8>,
+    /// The forward-paths that the MTA accepted.
+    pub to: Vec<Vec<u8>>,
+}
+
+/// Where in a transaction a verdict fell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// At RCPT.
+    Rcpt,
+    /// At the end of mail data, or in it.
+    Data,
+}
+
+impl Stage {
+    /// Its name in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Rcpt => "rcpt",
+            Stage::Data => "data",
+        }
+    }
+}
+
+/// What became of recipients.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Where it was decided.
+    pub at: Stage,
+    /// The code the client was given; none when the client gave up before.
+    pub code: Option<u16>,
+    /// Who decided: `mta`, or the rule of a reply of ours.
+    pub rule: &'static str,
+    /// The last line of the reply.
+    pub text: Vec<u8>,
+}
+
+impl Outcome {
+    /// Its name in the log.
+    #[must_use]
+    pub fn verdict(&self) -> &'static str {
+        match self.code {
+            Some(..400) => "pass",
+            Some(..500) => "temp",
+            Some(_) => "perm",
+            None => "none",
+        }
+    }
+}
+
+/// Recipients of one transaction whose fate is known, for the log.
+#[derive(Debug)]
+pub struct Record {
+    /// Who, and from whom.
+    pub transaction: Transaction,
+    /// What became of them.
+    pub outcome: Outcome,
+}
+
+/// How the session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client said QUIT.
+    Quit,
+    /// The client went away.
+    ClientLeft,
+    /// The client did not take our replies.
+    ClientStuck,
+    /// We sent this reply and closed.
+    Closed(&'static Standing),
+    /// The MTA said 421.
+    MtaClosed,
+}
+
+impl Ending {
+    /// Its name in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Ending::Quit => "quit",
+            Ending::ClientLeft => "client-left",
+            Ending::ClientStuck => "client-stuck",
+            Ending::Closed(standing) => standing.rule,
+            Ending::MtaClosed => "mta.closed",
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The MTA's replies: matched to the commands they answer, and passed if they
+//! fit.
+
+use super::{Answer, Dialogue, Ending, Expected, Stage, State, Transaction};
+use crate::limits;
+use crate::smtp::data::MailData;
+use crate::smtp::ehlo;
+use crate::smtp::line::{CRLF, Framed, frame};
+use crate::smtp::reply::Reply;
+use crate::smtp::standing::{self, Standing};
+
+impl Expected {
+    /// Can this reply be the answer? A positive reply to something else than
+    /// was asked is the one thing that must never be passed.
+    fn fits(&self, reply: &Reply) -> bool {
+        match (reply.class(), self) {
+            (4 | 5, _) => true,
+            (2, Expected::Greeting) => reply.code == 220,
+            (2, Expected::Auth) => reply.code == 235,
+            (2, Expected::Data) => false,
+            (2, _) => true,
+            (3, Expected::Data) => reply.code == 354,
+            (3, Expected::Auth) => reply.code == 334,
+            _ => false,
+        }
+    }
+}
+
+impl Dialogue {
+    /// Deals with the next line of the MTA, if it is complete.
+    pub(super) fn mta_input(&mut self) -> bool {
+        if !self.mta_open() {
+            return false;
+        }
+        let framed = frame(self.mta.bytes(), self.mta.seen);
+        match framed {
+            Framed::Line(length) => {
+                let line = self.mta.bytes().get(..length).unwrap_or_default();
+                let arrived = self.arriving.line(line);
+                self.mta.consume(length + CRLF);
+                match arrived {
+                    Ok(None) => {}
+                    Ok(Some(reply)) => self.reply(reply),
+                    Err(_) => self.confused(),
+                }
+                true
+            }
+            Framed::Partial(seen) if seen <= limits::REPLY_LINE => {
+                self.mta.seen = seen;
+                if self.mta_closed {
+                    self.mta_lost();
+                }
+                self.mta_closed
+            }
+            Framed::Partial(_) | Framed::Bare(_) => {
+                self.confused();
+                true
+            }
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        // Before the whole message is with the MTA, nothing it says can be the
+        // answer to it.
+        if matches!(self.state, State::Data(_)) || self.passing > 0 {
+            return self.early_reply(reply);
+        }
+        match self.expected.pop_front() {
+            Some(expected) if expected.fits(&reply) => self.answer(expected, Answer::Mta(reply)),
+            Some(expected) => {
+                self.expected.push_front(expected);
+                self.confused();
+            }
+            None if reply.code == 421 => {
+                reply.encode(self.to_client.tail());
+                self.mta_closes();
+            }
+            None => self.confused(),
+        }
+    }
+
+    /// Gives the client its answer, and does what follows from it.
+    pub(super) fn answer(&mut self, expected: Expected, mut answer: Answer) {
+        let positive = answer.code() < 400;
+        if let (Expected::Hello { extended: true, .. }, Answer::Mta(reply)) =
+            (&expected, &mut answer)
+        {
+            self.pipelining = positive && ehlo::filter(reply);
+        }
+        answer.encode(self.to_client.tail());
+        match expected {
+            Expected::Greeting if positive => self.state = State::Commands,
+            Expected::Greeting => self.leave_mta(State::Alone(&standing::REFUSED)),
+            Expected::Hello { extended, argument } if positive => {
+                self.pipelining &= extended;
+                self.facts.helo = argument;
+            }
+            Expected::Mail { from } => {
+                self.transaction = positive.then(|| Transaction {
+                    from,
+                    to: Vec::new(),
+                });
+            }
+            Expected::Rcpt { to } => self.recipient(to, positive, &answer),
+            Expected::Data if positive => self.state = State::Data(MailData::default()),
+            Expected::EndOfData => self.message(positive, &answer),
+            Expected::Auth if answer.code() == 334 => self.state = State::Auth,
+            Expected::Auth => self.facts.authenticated |= positive,
+            Expected::Quit => self.close(Ending::Quit),
+            Expected::Hello { .. } | Expected::Data | Expected::Idle => {}
+        }
+        if let Answer::Mta(reply) = answer {
+            if reply.code == 421 {
+                self.mta_closes();
+            }
+            self.arriving.reuse(reply);
+        }
+    }
+
+    fn recipient(&mut self, to: Vec<u8>, accepted: bool, answer: &Answer) {
+        // The transaction is gone if its MAIL was refused after this RCPT had
+        // been sent.
+        match &mut self.transaction {
+            Some(transaction) if accepted => transaction.to.push(to),
+            other => {
+                let from = other.as_ref().map(|t| t.from.clone()).unwrap_or_default();
+                let transaction = Transaction { from, to: vec![to] };
+                self.record(transaction, answer.outcome(Stage::Rcpt));
+            }
+        }
+    }
+
+    /// The message's fate is decided.
+    pub(super) fn message(&mut self, taken: bool, answer: &Answer) {
+        if let Some(transaction) = self.transaction.take() {
+            self.record(transaction, answer.outcome(Stage::Data));
+        }
+        if taken {
+            self.facts.messages += 1;
+            self.errors = 0;
+        }
+        if let Some(reply) = self.ending {
+            self.say_and_close(reply);
+        }
+    }
+
+    /// The MTA said something that cannot be the answer to what it was asked;
+    /// from here on no reply of it can be trusted to be for anything.
+    fn confused(&mut self) {
+        self.give_up_mta(&standing::MTA_CONFUSED);
+    }
+
+    /// The MTA's connection is lost, or it is silent for too long.
+    pub(super) fn mta_lost(&mut self) {
+        let message = matches!(self.state, State::Data(_))
+            || matches!(self.expected.front(), Some(Expected::EndOfData));
+        self.give_up_mta(if message {
+            &standing::MESSAGE_UNDECIDED
+        } else {
+            &standing::MTA_AWAY
+        });
+    }
+
+    /// Leaves the MTA; `reply` is for the message or command that is
+    /// outstanding, and 421 for all behind it.
+    fn give_up_mta(&mut self, reply: &'static Standing) {
+        self.facts.mta_failed = true;
+        match self.state {
+            // RFC 5321 4.3.2: the greeting is 220, 421 or 554.
+            State::Calling | State::Greeting => self.say_and_close(&standing::MTA_AWAY),
+            State::Data(data) => self.discard(data, Answer::Ours(reply), false),
+            State::Commands | State::Auth => match self.expected.pop_front() {
+                Some(Expected::Quit) => self.answer(Expected::Quit, Answer::Ours(&standing::BYE)),
+                Some(expected) => self.give_up_outstanding(expected, reply),
+                None => self.say_and_close(&standing::MTA_AWAY),
+            },
+            State::Discarding { .. } | State::Alone(_) | State::Closing(_) => {}
+        }
+    }
+
+    fn give_up_outstanding(&mut self, expected: Expected, reply: &'static Standing) {
+        self.answer(expected, Answer::Ours(reply));
+        if reply.code == 421 {
+            self.close(Ending::Closed(reply));
+        } else if !self.expected.is_empty() {
+            self.say_and_close(&standing::MTA_AWAY);
+        } else if self.mta_open() {
+            self.leave_mta(State::Alone(&standing::MTA_AWAY));
+        }
+    }
+
+    /// The MTA closes the session with its own 421, which the client has got.
+    fn mta_closes(&mut self) {
+        self.facts.mta_failed = true;
+        self.close(Ending::MtaClosed);
+    }
+}

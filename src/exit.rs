@@ -1,0 +1,11 @@
+//! Exit statuses (sysexits.h). Whatever the client does, a session ends with
+//! 0: systemd keeps failed instances, and they count against the limits.
+
+/// The end was the client's doing.
+pub const OK: u8 = 0;
+/// A fault of the program (EX_SOFTWARE).
+pub const INTERNAL: u8 = 70;
+/// The MTA cannot be reached, or was lost (EX_TEMPFAIL).
+pub const TEMPORARY: u8 = 75;
+/// The command line, or how we were started, is wrong (EX_CONFIG).
+pub const CONFIGURATION: u8 = 78;

@@ -1,0 +1,169 @@
+//! The two connections: reading, writing and waiting, none of which ever blocks
+//! for longer than it was told.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
+use rustix::stdio::{stdin, stdout};
+
+use crate::dialogue::Peer;
+use crate::sys::Waiter;
+
+/// What POSIX lets one write to a pipe that poll calls ready, without blocking
+/// (_POSIX_PIPE_BUF).
+const PIPE_BLOCK: usize = 512;
+
+/// The client and the MTA.
+pub struct Wires {
+    /// The client is a socket on fd 0; else it is fd 0 to read and fd 1 to
+    /// write, which a TLS wrapper may have made pipes.
+    client_is_socket: bool,
+    mta: Option<OwnedFd>,
+    waiter: Waiter,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interest {
+    /// Something to read from the client.
+    pub client_in: bool,
+    /// The client takes more.
+    pub client_out: bool,
+    /// Something to read from the MTA.
+    pub mta_in: bool,
+    /// The MTA takes more.
+    pub mta_out: bool,
+}
+
+/// Who has something to read, be it the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The client.
+    pub client: bool,
+    /// The MTA.
+    pub mta: bool,
+}
+
+impl Wires {
+    /// The client as it was handed to us; no MTA yet.
+    #[must_use]
+    pub fn new(client_is_socket: bool) -> Self {
+        if client_is_socket {
+            // A reply must not wait for the acknowledgement of the one before.
+            // A Unix socket has no such option and needs none.
+            let _ = sockopt::set_tcp_nodelay(stdin(), true);
+        }
+        Wires {
+            client_is_socket,
+            mta: None,
+            waiter: Waiter::new(),
+        }
+    }
+
+    /// The MTA's connection, or none any more.
+    pub fn set_mta(&mut self, mta: Option<OwnedFd>) {
+        self.mta = mta;
+    }
+
+    /// Reads what there is into the spare capacity of `into`; 0 is the end.
+    ///
+    /// # Errors
+    /// The socket's; `WouldBlock` when there was nothing after all.
+    pub fn receive(&self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
+        let room = spare_capacity(into);
+        let count = match (peer, &self.mta) {
+            (Peer::Client, _) if !self.client_is_socket => rustix::io::read(stdin(), room)?,
+            (Peer::Client, _) => recv(stdin(), room, RecvFlags::DONTWAIT)?.0,
+            (Peer::Mta, Some(mta)) => recv(mta, room, RecvFlags::DONTWAIT)?.0,
+            (Peer::Mta, None) => 0,
+        };
+        Ok(count)
+    }
+
+    /// Writes as much as is taken at once; 0 is nothing.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn send(&self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
+        let sent = match (peer, &self.mta) {
+            (Peer::Client, _) if !self.client_is_socket => write_pipe(stdout(), bytes),
+            (Peer::Client, _) => send(stdin(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            (Peer::Mta, Some(mta)) => send(mta, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            (Peer::Mta, None) => Err(Errno::NOTCONN),
+        };
+        match sent {
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            // The connection is still being made.
+            Err(Errno::INPROGRESS | Errno::ALREADY) => Ok(0),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Waits for what is of interest, SIGTERM or the time.
+    ///
+    /// # Errors
+    /// Those of poll.
+    pub fn wait(&self, interest: Interest, time: Duration) -> io::Result<Ready> {
+        let client = pollfd(
+            0,
+            interest.client_in,
+            interest.client_out && self.client_is_socket,
+        );
+        let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
+        let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        let mut fds = [
+            client,
+            pollfd(mta, interest.mta_in, interest.mta_out),
+            client_out,
+        ];
+        let used = if self.client_is_socket {
+            &mut fds[..2]
+        } else {
+            &mut fds[..]
+        };
+        self.waiter.wait(used, time)?;
+        // Errors and hang-ups count as something to read: reading tells more.
+        let [client, mta, _] = fds;
+        Ok(Ready {
+            client: interest.client_in && client.revents & !libc::POLLOUT != 0,
+            mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
+        })
+    }
+
+    /// Ends our half of the client's connection. To close it with octets
+    /// unread would reset it, and the client might lose our last reply.
+    pub fn finish_sending(&self) {
+        if self.client_is_socket {
+            let _ = shutdown(stdin(), Shutdown::Write);
+        }
+    }
+}
+
+/// An entry for poll; one that asks for nothing is passed over, for a hang-up
+/// nobody reads would wake us for ever.
+fn pollfd(fd: RawFd, input: bool, output: bool) -> libc::pollfd {
+    let events = if input { libc::POLLIN } else { 0 } | if output { libc::POLLOUT } else { 0 };
+    libc::pollfd {
+        fd: if events == 0 { -1 } else { fd },
+        events,
+        revents: 0,
+    }
+}
+
+/// Writes to what may be a pipe, terminal or file, if it can be done at once.
+/// The descriptor may be shared with others, so it is not made non-blocking.
+///
+/// # Errors
+/// `AGAIN` when it would block; else those of write.
+pub fn write_pipe(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)];
+    if poll(&mut fds, Some(&Timespec::default()))? == 0 {
+        return Err(Errno::AGAIN);
+    }
+    rustix::io::write(fd, bytes.get(..PIPE_BLOCK).unwrap_or(bytes))
+}

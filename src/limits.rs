@@ -1,0 +1,75 @@
+//! Every limit of a session, with its source. A session's memory is bounded by
+//! the sum of the sizes here; its life by the times.
+
+use std::time::Duration;
+
+/// A command line, CRLF included. RFC 5321 4.5.3.1.4 says 512; the parameters
+/// of the extensions we pass add up to about 1300 (SIZE, DSN, SMTPUTF8, AUTH,
+/// DELIVERBY, MT-PRIORITY), so this leaves room.
+pub const COMMAND_LINE: usize = 2048;
+
+/// A line of an AUTH exchange, CRLF included (RFC 4954 4: 12288 octets of base64).
+pub const AUTH_LINE: usize = 12_288 + 2;
+
+/// A line that goes on this far without an end is no longer read to its end:
+/// it is answered and the session closed.
+pub const LINE_WITHOUT_END: usize = 64 * 1024;
+
+/// What is read from the client at most before it is dealt with; also the size
+/// of the blocks in which mail data is relayed.
+pub const CLIENT_INBOX: usize = 64 * 1024;
+
+/// What is read from the MTA at most before it is dealt with.
+pub const MTA_INBOX: usize = 8 * 1024;
+
+/// One line of an MTA's reply, CRLF included. RFC 5321 4.5.3.1.5 says 512;
+/// AUTH challenges are longer (RFC 4954 4), a few MTAs cite URLs.
+pub const REPLY_LINE: usize = 4096;
+
+/// What most replies and commands fit into; memory is taken for it at once.
+pub const REPLY: usize = 480;
+
+/// Lines of one reply. EHLO has about 15, HELP about 30.
+pub const REPLY_LINES: usize = 128;
+
+/// While this much waits for a peer to take it, nothing more is made for it.
+pub const OUTBOX: usize = 16 * 1024;
+
+/// Commands sent to the MTA whose replies are outstanding (RFC 2920).
+pub const PIPELINE: usize = 64;
+
+/// Recipients of one transaction; RFC 5321 4.5.3.1.8 asks for 100, Postfix and
+/// Exim take 1000 to 50000 by default. More are answered 452 (4.5.3.1.10).
+pub const RECIPIENTS: usize = 1000;
+
+/// Commands refused by us in a session without a message delivered in between;
+/// the same number as Postfix's smtpd_hard_error_limit.
+pub const ERRORS: u32 = 20;
+
+/// Waiting for a command (RFC 5321 4.5.3.2.7).
+pub const COMMAND_WAIT: Duration = Duration::from_secs(5 * 60);
+/// Waiting for one address of several to take the connection.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(30);
+/// Waiting for the MTA to be connected and to greet (4.5.3.2.1).
+pub const GREETING_WAIT: Duration = Duration::from_secs(5 * 60);
+/// Waiting for the MTA's reply to a command (4.5.3.2.2, 4.5.3.2.3).
+pub const REPLY_WAIT: Duration = Duration::from_secs(5 * 60);
+/// Waiting for the MTA's reply to DATA (4.5.3.2.4).
+pub const DATA_REPLY_WAIT: Duration = Duration::from_secs(2 * 60);
+/// Waiting for the next block of mail data, or for a peer to take one (4.5.3.2.5).
+pub const BLOCK_WAIT: Duration = Duration::from_secs(3 * 60);
+/// Waiting for the MTA's reply to the end of mail data (4.5.3.2.6).
+pub const END_OF_DATA_WAIT: Duration = Duration::from_secs(10 * 60);
+/// Mail data that is refused already is read to its end, so that the reply
+/// stands where the client looks for it; a client silent for this long is
+/// taken to have ended its message in its own way.
+pub const REFUSED_DATA_WAIT: Duration = Duration::from_secs(3);
+/// A session as a whole. RFC 5321 has no such limit; two hours let 50 MB
+/// through at 60 kbit/s.
+pub const SESSION: Duration = Duration::from_secs(2 * 60 * 60);
+/// After our last reply the client's unread octets are read away this long, so
+/// that the reply is not lost to a reset.
+pub const LINGER: Duration = Duration::from_secs(2);
+
+/// Text from outside in a log line, in octets.
+pub const LOGGED_TEXT: usize = 256;

@@ -1,0 +1,184 @@
+//! Where log lines go, and that they never delay mail: a line that cannot be
+//! written at once is lost.
+
+pub mod line;
+
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixDatagram;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::fstat;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
+use rustix::stdio::{stderr, stdin, stdout};
+use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
+
+use crate::activation::Client;
+use crate::cli::LogTo;
+use crate::io::write_pipe;
+
+use line::Line;
+
+/// Where syslogd listens, on Linux and the BSDs.
+const SYSLOG_SOCKETS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
+
+/// What a line is about, after syslog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// A fault of ours or of what is behind us.
+    Error,
+    /// What happened.
+    Info,
+}
+
+/// The log of one process.
+pub struct Log {
+    sink: Sink,
+    pid: u32,
+}
+
+enum Sink {
+    Nowhere,
+    /// fd 2; lines for the journal have their level in front (sd-daemon(3)).
+    Stderr {
+        journal: bool,
+    },
+    /// Not connected before there is something to say.
+    Syslog {
+        path: Option<&'static str>,
+    },
+    Open(Logger<LoggerBackend, Ident>),
+}
+
+impl Log {
+    /// The log as asked for. fd 2 must still be what it was at the start.
+    #[must_use]
+    pub fn new(to: &'static LogTo) -> Self {
+        let sink = match to {
+            LogTo::Nowhere => Sink::Nowhere,
+            LogTo::Stderr if stderr_is_client() => Sink::Syslog { path: None },
+            LogTo::Stderr => Sink::Stderr {
+                journal: stderr_is_journal(),
+            },
+            LogTo::Auto if stderr_is_journal() => Sink::Stderr { journal: true },
+            LogTo::Auto | LogTo::Syslog => Sink::Syslog { path: None },
+            LogTo::SyslogAt(path) => Sink::Syslog { path: Some(path) },
+        };
+        Log {
+            sink,
+            pid: std::process::id(),
+        }
+    }
+
+    /// The lines of the session with this client.
+    #[must_use]
+    pub fn session(&self, client: &Client) -> Line {
+        let time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Line::new(time.as_micros() as u64, self.pid, client.ip, client.port)
+    }
+
+    /// Does the log need fd 2?
+    #[must_use]
+    pub fn is_stderr(&self) -> bool {
+        matches!(self.sink, Sink::Stderr { .. })
+    }
+
+    /// Writes a line, or loses it.
+    pub fn line(&mut self, level: Level, text: &[u8]) {
+        if let Sink::Syslog { path } = self.sink {
+            self.sink = open_syslog(path, self.pid).map_or(Sink::Nowhere, Sink::Open);
+        }
+        // Whatever goes wrong, mail is not to suffer from it.
+        let _ = match &mut self.sink {
+            Sink::Nowhere | Sink::Syslog { .. } => Ok(()),
+            Sink::Stderr { journal } => write_stderr(level, *journal, text),
+            Sink::Open(logger) => match level {
+                Level::Error => logger.err(text).map_err(io::Error::other),
+                Level::Info => logger.info(text).map_err(io::Error::other),
+            },
+        };
+    }
+}
+
+/// Does fd 2 lead to the journal (systemd.exec(5), JOURNAL_STREAM)?
+fn stderr_is_journal() -> bool {
+    let Some(stream) = std::env::var_os("JOURNAL_STREAM") else {
+        return false;
+    };
+    let Ok(stat) = fstat(stderr()) else {
+        return false;
+    };
+    stream.to_str() == Some(&format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// Is fd 2 the client's socket, as inetd makes it?
+fn stderr_is_client() -> bool {
+    let same = |client: BorrowedFd<'_>| match (fstat(stderr()), fstat(client)) {
+        (Ok(ours), Ok(client)) => (ours.st_dev, ours.st_ino) == (client.st_dev, client.st_ino),
+        _ => false,
+    };
+    // On a terminal all three are one, and nobody is misled.
+    !rustix::termios::isatty(stderr()) && (same(stdin()) || same(stdout()))
+}
+
+fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
+    let mut line = Vec::with_capacity(text.len() + 4);
+    if journal {
+        line.extend(if level == Level::Error {
+            b"<3>"
+        } else {
+            b"<6>"
+        });
+    }
+    line.extend(text);
+    line.push(b'\n');
+    match send(stderr(), &line, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Err(Errno::NOTSOCK) => {
+            let mut rest = &line[..];
+            while !rest.is_empty() {
+                rest = rest.get(write_pipe(stderr(), rest)?..).unwrap_or_default();
+            }
+            Ok(())
+        }
+        sent => sent.map(|_| ()).map_err(io::Error::from),
+    }
+}
+
+/// Connects to syslogd. The crate's own way of opening blocks when syslogd
+/// listens on a stream and is stuck, and gives up at the first stale socket.
+fn open_syslog(path: Option<&str>, pid: u32) -> io::Result<Logger<LoggerBackend, Ident>> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    let socket = UnixDatagram::from(socket);
+    let standard = &SYSLOG_SOCKETS[..];
+    let paths = path.as_ref().map_or(standard, std::slice::from_ref);
+    let mut outcome = Err(io::ErrorKind::NotFound.into());
+    for path in paths {
+        outcome = socket.connect(path);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome?;
+    Ok(Logger::new(LoggerBackend::Unix(socket), Ident { pid }))
+}
+
+/// The form of a syslog line: as RFC 3164, without the time. Every syslogd puts
+/// its own time to a line that has none; ours would need the zone file, which a
+/// jail does not have.
+struct Ident {
+    pid: u32,
+}
+
+impl LogFormat<&[u8]> for Ident {
+    fn format<W: Write>(&self, to: &mut W, severity: Severity, text: &[u8]) -> syslog::Result<()> {
+        let priority = Facility::LOG_MAIL as u8 | severity as u8;
+        let mut line = Vec::with_capacity(text.len() + 40);
+        write!(line, "<{priority}>smtp-wrapper[{}]: ", self.pid)?;
+        line.extend(text);
+        Ok(to.write_all(&line)?)
+    }
+}

@@ -1,0 +1,251 @@
+//! The driver: runs the dialogue's steps against the real connections, the
+//! clock and the log. The only place that knows both sockets.
+
+use std::time::{Duration, Instant};
+
+use crate::activation::Client;
+use crate::cli::Settings;
+use crate::dialogue::{Dialogue, Ending, Peer, Record, Step};
+use crate::exit;
+use crate::io::{Interest, Ready, Wires};
+use crate::limits;
+use crate::log::line::Line;
+use crate::log::{Level, Log};
+use crate::smtp::standing;
+use crate::status::Status;
+use crate::sys;
+
+/// One session with one client.
+pub struct Session {
+    settings: &'static Settings,
+    client: Client,
+    wires: Wires,
+    log: Log,
+    status: Status,
+    began: Instant,
+    /// The number of the wait that goes on, and when it ends.
+    deadline: (u64, Instant),
+    /// The log line being written.
+    line: Line,
+    /// When the session ends, whatever it does; none when it was told to.
+    last_deadline: Option<Instant>,
+}
+
+impl Session {
+    /// A session about to begin.
+    #[must_use]
+    pub fn new(settings: &'static Settings, client: Client, log: Log) -> Self {
+        let began = Instant::now();
+        let line = log.session(&client);
+        Session {
+            settings,
+            client,
+            wires: Wires::new(client.is_socket),
+            log,
+            status: Status::new(),
+            began,
+            deadline: (u64::MAX, began),
+            line,
+            last_deadline: Some(began + limits::SESSION),
+        }
+    }
+
+    /// Runs it to its end, which is the end of the process.
+    pub fn run(mut self) -> ! {
+        let mut dialogue = Dialogue::new(self.settings.time_limit);
+        let ending = loop {
+            match dialogue.step() {
+                Step::Call => match self.settings.upstream.call() {
+                    Ok(mta) => {
+                        self.wires.set_mta(Some(mta));
+                        dialogue.called();
+                    }
+                    Err(error) => self.lost(&mut dialogue, Peer::Mta, &error),
+                },
+                Step::Write(peer, bytes) => match self.wires.send(peer, bytes) {
+                    Ok(0) => self.wait(&mut dialogue, Some(peer)),
+                    Ok(count) => dialogue.sent(peer, count),
+                    Err(error) => self.lost(&mut dialogue, peer, &error),
+                },
+                Step::HangUp => self.wires.set_mta(None),
+                Step::Record(record) => self.log_recipients(&dialogue, &record),
+                Step::Await => self.wait(&mut dialogue, None),
+                Step::Close(ending) => break ending,
+            }
+        };
+        self.log_session(&dialogue, ending);
+        self.status.stopping();
+        if !matches!(
+            ending,
+            Ending::Quit | Ending::ClientLeft | Ending::ClientStuck
+        ) {
+            self.linger();
+        }
+        // Not returned but ended: to give back memory piece by piece that the
+        // kernel takes as a whole is a dozen system calls.
+        let status = if dialogue.facts().mta_failed {
+            exit::TEMPORARY
+        } else {
+            exit::OK
+        };
+        std::process::exit(status.into());
+    }
+
+    /// Waits until a peer has sent something, the one we write to takes more,
+    /// the time is up or SIGTERM comes.
+    fn wait(&mut self, dialogue: &mut Dialogue, writing_to: Option<Peer>) {
+        if self.status.is_wanted() {
+            self.status.show(&self.client, dialogue.place());
+        }
+        if sys::terminated() && self.last_deadline.take().is_some() {
+            return dialogue.end(&standing::SHUTTING_DOWN);
+        }
+        let interest = Interest {
+            client_in: dialogue.wants(Peer::Client),
+            client_out: writing_to == Some(Peer::Client),
+            mta_in: dialogue.wants(Peer::Mta),
+            mta_out: writing_to == Some(Peer::Mta),
+        };
+        let time = self.time_left(dialogue);
+        match self.wires.wait(interest, time) {
+            Ok(Ready { client, mta }) => {
+                if client {
+                    self.receive(dialogue, Peer::Client);
+                }
+                if mta {
+                    self.receive(dialogue, Peer::Mta);
+                }
+                if !client && !mta {
+                    self.look_at_the_clock(dialogue);
+                }
+            }
+            // Out of memory, or descriptors that are none: there is no going on.
+            Err(error) => {
+                self.lost(dialogue, Peer::Client, &error);
+                self.lost(dialogue, Peer::Mta, &error);
+            }
+        }
+    }
+
+    /// How long this wait may still last; a new wait begins with the limit.
+    fn time_left(&mut self, dialogue: &Dialogue) -> Duration {
+        let (limit, number) = dialogue.wait();
+        let now = Instant::now();
+        if self.deadline.0 != number {
+            self.deadline = (number, now + limit);
+        }
+        let end = self
+            .last_deadline
+            .map_or(self.deadline.1, |last| last.min(self.deadline.1));
+        end.saturating_duration_since(now)
+    }
+
+    /// Nobody sent anything: is the time up?
+    fn look_at_the_clock(&mut self, dialogue: &mut Dialogue) {
+        let now = Instant::now();
+        if self.last_deadline.is_some_and(|last| last <= now) {
+            self.last_deadline = None;
+            dialogue.end(&standing::SESSION_TOO_LONG);
+        } else if self.deadline.1 <= now && self.deadline.0 == dialogue.wait().1 {
+            dialogue.expire();
+        }
+    }
+
+    fn receive(&mut self, dialogue: &mut Dialogue, peer: Peer) {
+        match self.wires.receive(peer, dialogue.inbox(peer).room()) {
+            Ok(0) => dialogue.closed(peer),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => self.lost(dialogue, peer, &error),
+        }
+    }
+
+    /// A connection is broken. The MTA's fault is ours to report; clients come
+    /// and go.
+    fn lost(&mut self, dialogue: &mut Dialogue, peer: Peer, error: &std::io::Error) {
+        if peer == Peer::Mta {
+            let (mta, error) = (self.settings.upstream.to_string(), error.to_string());
+            self.line
+                .begin()
+                .word("mta", &mta)
+                .outside("error", error.as_bytes());
+            self.log.line(Level::Error, self.line.as_bytes());
+        }
+        dialogue.lost(peer);
+    }
+
+    /// Reads away what the client has sent and we do not want, for a while,
+    /// so that it gets to read our last reply.
+    fn linger(&mut self) {
+        self.wires.finish_sending();
+        let end = Instant::now() + limits::LINGER;
+        let interest = Interest {
+            client_in: true,
+            ..Interest::default()
+        };
+        let mut unread = Vec::with_capacity(limits::MTA_INBOX);
+        while let Ok(Ready { client: true, .. }) = self
+            .wires
+            .wait(interest, end.saturating_duration_since(Instant::now()))
+        {
+            unread.clear();
+            if !matches!(self.wires.receive(Peer::Client, &mut unread), Ok(1..)) {
+                break;
+            }
+        }
+    }
+
+    /// One line for each recipient whose fate is known.
+    fn log_recipients(&mut self, dialogue: &Dialogue, record: &Record) {
+        let facts = dialogue.facts();
+        let outcome = &record.outcome;
+        for to in &record.transaction.to {
+            self.line
+                .begin()
+                .word("verdict", outcome.verdict())
+                .word("rule", outcome.rule);
+            match outcome.code {
+                Some(code) => self.line.number("code", code.into()),
+                None => self.line.word("code", "-"),
+            };
+            self.line
+                .word("at", outcome.at.name())
+                .outside("helo", &facts.helo)
+                .outside("from", &record.transaction.from)
+                .outside("to", to)
+                .outside("reply", &outcome.text);
+            self.end_line(Level::Info, facts.authenticated);
+        }
+    }
+
+    /// One line for the session.
+    fn log_session(&mut self, dialogue: &Dialogue, ending: Ending) {
+        let facts = dialogue.facts();
+        self.line
+            .begin()
+            .word("session", "end")
+            .word("end", ending.name())
+            .word("mta", if facts.mta_failed { "failed" } else { "ok" })
+            .outside("helo", &facts.helo)
+            .number("messages", facts.messages.into())
+            .number("octets", facts.relayed)
+            .number("refused", facts.refused.into())
+            .word("rule", facts.last_refusal.unwrap_or("-"));
+        let level = if facts.mta_failed {
+            Level::Error
+        } else {
+            Level::Info
+        };
+        self.end_line(level, facts.authenticated);
+    }
+
+    /// Ends a line with what every line about a session ends with.
+    fn end_line(&mut self, level: Level, authenticated: bool) {
+        let auth = if authenticated { "yes" } else { "-" };
+        self.line
+            .word("tls", "-")
+            .word("auth", auth)
+            .seconds("t", self.began.elapsed());
+        self.log.line(level, self.line.as_bytes());
+    }
+}

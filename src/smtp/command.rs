@@ -1,0 +1,340 @@
+//! Commands of the client (RFC 5321 4.1): recognised, taken apart once, and
+//! written for the MTA from their parts, so that what we judged is what the MTA
+//! reads.
+
+use memchr::memchr2;
+
+use super::line::has_control;
+use super::standing::{self, Standing};
+
+/// A command that is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// EHLO (`extended`) or HELO, with its argument as it came.
+    Hello {
+        /// EHLO.
+        extended: bool,
+        /// What the client calls itself.
+        argument: &'a [u8],
+    },
+    /// MAIL: begins a transaction.
+    Mail(Envelope<'a>),
+    /// RCPT: adds a recipient.
+    Rcpt(Envelope<'a>),
+    /// DATA.
+    Data,
+    /// RSET: ends the transaction.
+    Rset,
+    /// AUTH: begins an exchange (RFC 4954).
+    Auth,
+    /// NOOP, VRFY, EXPN, HELP: passed, and of no consequence.
+    Idle,
+    /// QUIT.
+    Quit,
+}
+
+/// MAIL or RCPT in its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// `MAIL FROM:` or `RCPT TO:`, in the client's letters.
+    prefix: &'a [u8],
+    /// The reverse-path or forward-path, without its brackets.
+    pub path: &'a [u8],
+    /// The ESMTP parameters, each with a space before it.
+    pub parameters: &'a [u8],
+}
+
+impl Envelope<'_> {
+    /// Writes the command line for the MTA.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.prefix);
+        out.push(b'<');
+        out.extend_from_slice(self.path);
+        out.push(b'>');
+        out.extend_from_slice(self.parameters);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A verb as a number, its letters in upper case: comparing twenty verbs letter
+/// by letter would be the most expensive part of a command.
+const fn verb(letters: &[u8]) -> u64 {
+    let (mut number, mut rest) = (0, letters);
+    while let [letter, tail @ ..] = rest {
+        number = number << 8 | letter.to_ascii_uppercase() as u64;
+        rest = tail;
+    }
+    if letters.len() > 8 { 0 } else { number }
+}
+
+const HELO: u64 = verb(b"HELO");
+const EHLO: u64 = verb(b"EHLO");
+const MAIL: u64 = verb(b"MAIL");
+const RCPT: u64 = verb(b"RCPT");
+const DATA: u64 = verb(b"DATA");
+const RSET: u64 = verb(b"RSET");
+const NOOP: u64 = verb(b"NOOP");
+const VRFY: u64 = verb(b"VRFY");
+const EXPN: u64 = verb(b"EXPN");
+const HELP: u64 = verb(b"HELP");
+const AUTH: u64 = verb(b"AUTH");
+const QUIT: u64 = verb(b"QUIT");
+const BDAT: u64 = verb(b"BDAT");
+const STARTTLS: u64 = verb(b"STARTTLS");
+const ETRN: u64 = verb(b"ETRN");
+const TURN: u64 = verb(b"TURN");
+const ATRN: u64 = verb(b"ATRN");
+const XCLIENT: u64 = verb(b"XCLIENT");
+const XFORWARD: u64 = verb(b"XFORWARD");
+
+/// Reads a command line, given without its CRLF.
+///
+/// # Errors
+/// The reply of ours that it gets instead.
+pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
+    // NUL, ESC and the like are in no command (RFC 5321 4.1.2) and do harm in
+    // logs; a tab is white space to some.
+    if has_control(line) && line.iter().any(|&b| b.is_ascii_control() && b != b'\t') {
+        return Err(&standing::CONTROL_CHARACTER);
+    }
+    let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
+    let (name, argument) = line.split_at(end);
+    let argument = argument.trim_ascii();
+    let bare = |command| {
+        if argument.is_empty() {
+            Ok(command)
+        } else {
+            Err(&standing::BAD_ARGUMENT)
+        }
+    };
+    match verb(name) {
+        RCPT => envelope(line, b"RCPT TO:")
+            .map(Command::Rcpt)
+            .ok_or(&standing::BAD_RECIPIENT),
+        MAIL => envelope(line, b"MAIL FROM:")
+            .map(Command::Mail)
+            .ok_or(&standing::BAD_SENDER),
+        EHLO | HELO if argument.is_empty() => Err(&standing::BAD_ARGUMENT),
+        EHLO => Ok(Command::Hello {
+            extended: true,
+            argument,
+        }),
+        HELO => Ok(Command::Hello {
+            extended: false,
+            argument,
+        }),
+        DATA => bare(Command::Data),
+        RSET => bare(Command::Rset),
+        QUIT => bare(Command::Quit),
+        AUTH => Ok(Command::Auth),
+        NOOP | VRFY | EXPN | HELP => Ok(Command::Idle),
+        BDAT => Err(&standing::NO_CHUNKING),
+        STARTTLS | ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
+        _ => Err(&standing::UNKNOWN_COMMAND),
+    }
+}
+
+/// Is this an AUTH command, whose line may be longer than others?
+#[must_use]
+pub fn is_auth(line: &[u8]) -> bool {
+    line.get(..5)
+        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
+}
+
+/// Takes MAIL or RCPT apart. A space after the colon and a path without
+/// brackets are common mistakes and are mended; whatever could be read in two
+/// ways is refused.
+fn envelope<'a>(line: &'a [u8], prefix: &[u8]) -> Option<Envelope<'a>> {
+    let (typed, rest) = line.split_at_checked(prefix.len())?;
+    if !typed.eq_ignore_ascii_case(prefix) {
+        return None;
+    }
+    let rest = rest.trim_ascii_start();
+    let (path, after) = match rest.split_first() {
+        Some((b'<', rest)) => {
+            let end = path_end(rest)?;
+            (rest.get(..end)?, rest.get(end + 1..)?)
+        }
+        _ => {
+            let end = rest.iter().position(|&b| b == b' ').unwrap_or(rest.len());
+            let path = rest.get(..end)?;
+            let plain = !path.is_empty() && !path.iter().any(|b| b"<>\"\t".contains(b));
+            (plain.then_some(path)?, rest.get(end..)?)
+        }
+    };
+    let parameters = after.trim_ascii_end();
+    let parted = parameters.is_empty() || parameters.starts_with(b" ");
+    parted.then_some(Envelope {
+        prefix: typed,
+        path,
+        parameters,
+    })
+}
+
+/// Where the path ends: at the first `>` outside of a quoted string
+/// (RFC 5321 4.1.2: Quoted-string may hold any printable character and, behind
+/// a backslash, a quote).
+fn path_end(rest: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    let mut octets = rest.iter().enumerate();
+    while let Some((at, &b)) = octets.next() {
+        match b {
+            b'>' if !quoted => return Some(at),
+            b'<' | b' ' | b'\t' if !quoted => return None,
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => drop(octets.next()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Does a session that begins with these octets speak something else than SMTP?
+/// A browser made to post to port 25 sends commands in the lines that follow.
+#[must_use]
+pub fn is_foreign(bytes: &[u8]) -> bool {
+    // A TLS record of type handshake, major version 3 (RFC 8446 5.1).
+    if bytes.starts_with(&[0x16, 0x03]) {
+        return true;
+    }
+    let Some(end) = memchr2(b'\r', b'\n', bytes) else {
+        return false;
+    };
+    let line = bytes.get(..end).unwrap_or_default();
+    // RFC 9112 3: a request line ends in " HTTP/1.1".
+    let version = line
+        .len()
+        .checked_sub(9)
+        .and_then(|at| line.get(at..at + 6));
+    line.starts_with(b"SSH-") || version == Some(b" HTTP/")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn encoded(line: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        match parse(line) {
+            Ok(Command::Mail(e) | Command::Rcpt(e)) => e.encode(&mut out),
+            _ => return None,
+        }
+        out.truncate(out.len() - 2);
+        Some(out)
+    }
+
+    #[test]
+    fn a_path_in_good_form_is_passed_as_it_is() {
+        for line in [
+            &b"MAIL FROM:<>"[..],
+            b"MAIL FROM:<a@b> SIZE=5 BODY=8BITMIME",
+            b"mail from:<a@b>",
+            b"RCPT TO:<@r1,@r2:a@b>", // a source route
+            b"RCPT TO:<\"a> b\\\" <c\"@d> NOTIFY=NEVER",
+            b"RCPT TO:<p\xc3\xa9@b>",
+            b"RCPT TO:<postmaster>",
+            b"RCPT TO:<a@[IPv6:::1]>",
+        ] {
+            assert_eq!(
+                encoded(line).as_deref(),
+                Some(line),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn common_mistakes_are_mended() {
+        for (line, mended) in [
+            ("MAIL FROM: <a@b>", "MAIL FROM:<a@b>"),
+            ("MAIL FROM:a@b SIZE=1", "MAIL FROM:<a@b> SIZE=1"),
+            ("RCPT TO:<a@b>   ", "RCPT TO:<a@b>"),
+        ] {
+            assert_eq!(encoded(line.as_bytes()).as_deref(), Some(mended.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for line in [
+            "MAIL FROM:",
+            "MAIL FROM: ",
+            "MAIL FROM",
+            "MAIL",
+            "MAIL TO:<a@b>",
+            "MAIL FROM :<a@b>",
+            "MAIL FROM:<a@b",
+            "MAIL FROM:<a@b>SIZE=1",
+            "MAIL FROM:<a@b> >",
+            "MAIL FROM:<a b@c>",
+            "MAIL FROM:<<a@b>>",
+            "MAIL FROM:<\"a@b>",
+            "MAIL FROM:a@b>",
+            "MAIL FROM:\"a b\"@c",
+            "MAIL FROM:<a@b>\tSIZE=1",
+        ] {
+            let parsed = parse(line.as_bytes());
+            if line == "MAIL FROM:<a@b> >" {
+                continue; // a parameter, odd as it is, for the MTA to refuse
+            }
+            assert_eq!(parsed, Err(&standing::BAD_SENDER), "{line}");
+        }
+    }
+
+    #[test]
+    fn verbs() {
+        use standing::*;
+        assert_eq!(
+            parse(b"eHlO [192.0.2.1] x "),
+            Ok(Command::Hello {
+                extended: true,
+                argument: b"[192.0.2.1] x"
+            })
+        );
+        for (line, command) in [
+            (&b"DATA"[..], Ok(Command::Data)),
+            (b"data  ", Ok(Command::Data)),
+            (b"DATA x", Err(&BAD_ARGUMENT)),
+            (b"RSET", Ok(Command::Rset)),
+            (b"QUIT now", Err(&BAD_ARGUMENT)),
+            (b"NOOP x y", Ok(Command::Idle)),
+            (b"VRFY <a@b>", Ok(Command::Idle)),
+            (b"AUTH PLAIN =", Ok(Command::Auth)),
+            (b"HELO", Err(&BAD_ARGUMENT)),
+            (b"HELO ", Err(&BAD_ARGUMENT)),
+            (b"BDAT 5 LAST", Err(&NO_CHUNKING)),
+            (b"XCLIENT ADDR=::1", Err(&NOT_OFFERED)),
+            (b"", Err(&UNKNOWN_COMMAND)),
+            (b"DATAX", Err(&UNKNOWN_COMMAND)),
+            (b" DATA", Err(&UNKNOWN_COMMAND)),
+            (b"DATA\0", Err(&CONTROL_CHARACTER)),
+            (b"NOOP \x1b[2J", Err(&CONTROL_CHARACTER)),
+            (b"\xff", Err(&UNKNOWN_COMMAND)),
+        ] {
+            assert_eq!(parse(line), command, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn other_protocols_are_told() {
+        for bytes in [
+            &b"\x16\x03\x01\x02"[..],
+            b"GET / HTTP/1.1\r\n",
+            b"POST /x HTTP/1.0\n",
+            b"SSH-2.0-x\r\n",
+        ] {
+            assert!(is_foreign(bytes), "{}", bytes.escape_ascii());
+        }
+        for bytes in [
+            &b"EHLO x\r\n"[..],
+            b"",
+            b"\x16",
+            b"GET / HTTP/1.1",
+            b"NOOP\r\nGET / HTTP/1.1\r\n",
+        ] {
+            assert!(!is_foreign(bytes), "{}", bytes.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The service extensions in the MTA's reply to EHLO (RFC 5321 4.1.1.1).
+//!
+//! An extension changes the dialogue, and an extension that the one in the
+//! middle does not know lets mail be lost (CHUNKING) or trust be stolen
+//! (XCLIENT: the MTA trusts *our* address). So the list is of those that pass.
+
+use super::reply::Reply;
+
+/// The keywords that are passed to the client. Left out on purpose: STARTTLS,
+/// CHUNKING and BINARYMIME until they are handled here; XCLIENT, XFORWARD and
+/// ETRN for good, for they are meant for us and not for strangers.
+pub const PASSED: &[&str] = &[
+    "8BITMIME",            // RFC 6152
+    "AUTH",                // RFC 4954
+    "DELIVERBY",           // RFC 2852
+    "DSN",                 // RFC 3461
+    "ENHANCEDSTATUSCODES", // RFC 2034
+    "EXPN",                // RFC 5321
+    "HELP",                // RFC 5321
+    "LIMITS",              // RFC 9422
+    "MT-PRIORITY",         // RFC 6710
+    "NO-SOLICITING",       // RFC 3865
+    PIPELINING,            // RFC 2920
+    "SIZE",                // RFC 1870
+    "SMTPUTF8",            // RFC 6531
+    "VRFY",                // RFC 5321
+];
+
+/// The extension that lets commands be sent before earlier ones are answered.
+const PIPELINING: &str = "PIPELINING";
+
+/// Takes from the MTA's reply to EHLO what is not passed; says whether the MTA
+/// takes commands in groups.
+pub fn filter(reply: &mut Reply) -> bool {
+    let mut pipelining = false;
+    reply.retain(|line| {
+        let keyword = line.split(|&b| b == b' ').next().unwrap_or_default();
+        // "AUTH=LOGIN" is how some servers of the 1990s and their clients spell it.
+        let keyword = keyword.split(|&b| b == b'=').next().unwrap_or_default();
+        let is = |known: &str| keyword.eq_ignore_ascii_case(known.as_bytes());
+        pipelining |= is(PIPELINING);
+        PASSED.iter().any(|known| is(known))
+    });
+    pipelining
+}

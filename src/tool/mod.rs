@@ -1,0 +1,16 @@
+//! The tools: what is not a session. Nothing in here runs, and nothing is
+//! allocated for it, on the way of a session.
+//!
+//! Each tool has one file with one `run`; `listen` and `try` share the accept
+//! loop and what stands around it.
+
+pub mod listen;
+pub mod try_it;
+
+mod launcher;
+mod mail_text;
+mod notes;
+mod refused;
+mod sessions;
+mod sink;
+mod sockets;

@@ -1,0 +1,195 @@
+//! `smtp-wrapper try`: a trial on this machine's loopback, for someone who has
+//! just built the program: no root, no configuration, no network, no MTA.
+//!
+//! The sessions are started as `listen` starts them. When no MTA answers where
+//! one should, a [`sink`] in this process takes its place.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::cli::{LogTo, Settings};
+use crate::exit;
+
+use super::listen::AcceptLoop;
+use super::notes::say;
+use super::sessions::Caps;
+use super::sink::{self, Screen};
+use super::sockets::listener;
+
+/// The first port tried, and how many after it.
+const PORTS: std::ops::RangeInclusive<u16> = 2525..=2535;
+
+/// Where the sink is if it can: the MTA's place in the original.
+const SINK_PORT: u16 = 8025;
+
+/// An MTA on this machine greets at once.
+const GREETING_WAIT: Duration = Duration::from_secs(2);
+
+/// Runs the trial until it is interrupted.
+///
+/// # Errors
+/// When a thread, a descriptor or the program's own path cannot be had.
+pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let Some(doors) = first_free(PORTS) else {
+        say(format_args!(
+            "ports {} to {} of 127.0.0.1 are all taken; stop the program that listens there \
+             ('ss -ltnp' or 'sockstat -l' shows which), or run 'smtp-wrapper listen 127.0.0.1:PORT'",
+            PORTS.start(),
+            PORTS.end()
+        ));
+        return Ok(ExitCode::from(exit::TEMPORARY));
+    };
+    let here = doors.local_addr()?;
+    // Sessions get fd 1, see launcher.
+    let screen = screen(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+
+    let mut args = settings.session_args.clone();
+    if settings.log == LogTo::Auto {
+        args.extend(["--log", "stderr"].map(str::to_owned));
+    }
+    let sink = match greeting(settings) {
+        Some(greeting) if !sink::is_sink(&greeting) => None,
+        _ => Some(sink_socket()?),
+    };
+    let (mta, what) = match &sink {
+        None => (
+            settings.upstream.to_string(),
+            "the MTA that answers there: IT GETS YOUR MESSAGES",
+        ),
+        Some(sink) => {
+            let mta = sink.local_addr()?.to_string();
+            args.extend(["--upstream".to_owned(), mta.clone()]);
+            (mta, "a built-in MTA that shows messages and delivers none")
+        }
+    };
+    let caps = Caps {
+        total: settings.max,
+        per_address: settings.max_per_address,
+    };
+    let mut doors = AcceptLoop::new(vec![doors], caps, &args)?;
+    // After the loop was made: a thread started before would still take the
+    // SIGTERM that the loop waits for.
+    if let Some(sink) = sink {
+        sink::start(sink, Arc::clone(&screen))?;
+    }
+    if here.port() != *PORTS.start() {
+        screen(&format!(
+            "Port {} is taken (another try?), so this is {}.\n\n",
+            PORTS.start(),
+            here.port()
+        ))?;
+    }
+    screen(&introduction(here.port(), &mta, what))?;
+    doors.run()
+}
+
+/// Prints whole texts, one at a time.
+fn screen(out: File) -> Screen {
+    let out = Mutex::new(out);
+    Arc::new(move |text| {
+        out.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_all(text.as_bytes())
+    })
+}
+
+fn first_free(ports: impl IntoIterator<Item = u16>) -> Option<TcpListener> {
+    let mut free = ports
+        .into_iter()
+        .map(|port| listener((Ipv4Addr::LOCALHOST, port).into(), false, 128));
+    free.find_map(Result::ok)
+}
+
+/// What the MTA says when it is called; `None` when nobody answers. Something
+/// that accepts and is silent gets the messages all the same: it is there, and
+/// the log lines will show what is wrong with it.
+fn greeting(settings: &Settings) -> Option<String> {
+    let addresses = settings.upstream.resolve().ok()?;
+    let connect = |address| TcpStream::connect_timeout(address, GREETING_WAIT).ok();
+    let mta = addresses.iter().find_map(connect)?;
+    let mut greeting = String::new();
+    let limit = mta.set_read_timeout(Some(GREETING_WAIT));
+    if limit.is_ok() && BufReader::new(&mta).read_line(&mut greeting).is_ok() {
+        // So that its log has no lost connection in it.
+        let _ = (&mta).write_all(b"QUIT\r\n");
+    }
+    Some(greeting)
+}
+
+fn sink_socket() -> io::Result<TcpListener> {
+    let place = |port| listener((Ipv4Addr::LOCALHOST, port).into(), false, 128);
+    Ok(place(SINK_PORT).or_else(|_| place(0))?)
+}
+
+/// What runs where, and what to type next, on 80 columns.
+fn introduction(port: u16, mta: &str, what: &str) -> String {
+    // Other systems have only 127.0.0.1 until told otherwise.
+    let aliases = if cfg!(target_os = "linux") {
+        ""
+    } else {
+        " (after ifconfig lo0 alias ADDRESS)"
+    };
+    format!(
+        "\
+smtp-wrapper try: everything stays on this machine. Ctrl-C ends it.
+
+  127.0.0.1:{port:<6} smtp-wrapper, a process of its own for each connection
+  {mta:<16} {what}
+
+Send a message from another terminal, in one of these ways:
+
+  swaks --server 127.0.0.1:{port} --from you@example.org --to me@example.net
+
+  printf 'Subject: hello\\r\\n\\r\\nFirst light.\\r\\n' > message.txt
+  curl --url smtp://127.0.0.1:{port}/client.example.org -T message.txt \\
+       --mail-from you@example.org --mail-rcpt me@example.net
+
+  python3 -c 'from smtplib import SMTP; SMTP(\"127.0.0.1\", {port}).sendmail(
+    \"you@example.org\", \"me@example.net\", \"Subject: hello\\n\\nFirst light.\")'
+
+  telnet 127.0.0.1 {port}      (or nc -C 127.0.0.1 {port}), and then by hand:
+    EHLO client.example.org
+    MAIL FROM:<you@example.org>
+    RCPT TO:<me@example.net>
+    DATA
+    Subject: hello
+
+    First light.
+    .
+    QUIT
+
+The address you come from says what kind of client you are{aliases}:
+
+  127.0.0.1  mail.example.org, a clean mail host
+  127.0.0.2  a dial-up host      swaks: --local-interface 127.0.0.2
+  127.0.0.3  a host without PTR  curl:  --interface 127.0.0.3
+
+The kinds take effect with the S25R filter, in a later version; today all are
+relayed alike. Below: a line for each recipient and each session as it goes to
+the log, and each message that arrives.
+
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_introduction_fits_the_screen() {
+        let text = introduction(
+            65535,
+            "127.0.0.1:65535",
+            "the MTA that answers there: IT GETS YOUR MESSAGES",
+        );
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a session costs beside the floor. Started by `tests/bench/run`, which says what is printed.
+
+mod client;
+mod count;
+mod figure;
+mod launch;
+mod measure;
+mod mta;
+mod place;
+mod process;
+mod server;
+
+use figure::Figure;
+use measure::{Bench, Scale};
+use server::Subject;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use std::{env, fs, io, thread};
+
+const USAGE: &str = "usage: tests/bench/run [--quick] BINARY";
+/// A missed time budget is measured anew this often in all, and the best round counts: others share the machine.
+const ROUNDS: usize = 3;
+
+/// Longer than any machine takes. A session that never ends would otherwise hold up everything.
+const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+type Measurement = fn(&Bench) -> io::Result<Vec<Figure>>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let Some((first, command)) = words.split_first()
+        && first == "launch"
+    {
+        return finish(launch::run(command).map(|()| true));
+    }
+    let (mut floor, mut binary, mut quick) = (None, None, false);
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--quick" => quick = true,
+            "--floor" => floor = words.next(),
+            _ if word.starts_with('-') || binary.is_some() => return usage(),
+            _ => binary = Some(word),
+        }
+    }
+    match (floor, binary) {
+        (Some(floor), Some(binary)) => finish(bench(&floor, &binary, quick)),
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
+}
+
+fn finish(result: io::Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
+    let path = fs::canonicalize(binary)
+        .map_err(|error| io::Error::new(error.kind(), format!("{binary}: {error}")))?;
+    let binary = path
+        .to_str()
+        .ok_or_else(|| io::Error::other("the binary's path is not UTF-8"))?;
+    let private = place::private_network()?;
+    let cpus = place::cpus()?;
+    place::settle_on(cpus.load)?;
+    mta::start(measure::IDLE_SESSIONS + 8).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("the MTA on port {}: {error}", mta::PORT),
+        )
+    })?;
+    let log = Log::start()?;
+    thread::spawn(|| {
+        thread::sleep(TIME_LIMIT);
+        eprintln!("bench: a session does not end: given up");
+        std::process::exit(1);
+    });
+    let scale = if quick {
+        let peak_name = "peak memory, 100 MB message, KiB (beside: 1 KB)";
+        Scale {
+            repetitions: 5,
+            sessions: 200,
+            great_message: 100_000_000,
+            peak_name,
+        }
+    } else {
+        let peak_name = "peak memory, 1 GB message, KiB (beside: 1 KB)";
+        Scale {
+            repetitions: 9,
+            sessions: 500,
+            great_message: 1_000_000_000,
+            peak_name,
+        }
+    };
+    let bench = Bench {
+        cpus,
+        scale,
+        floor: Subject::new(floor, &[]),
+        plain: Subject::new(binary, &["--log", "none"]),
+        logged: Subject::new(binary, &["--log", &log.option()]),
+        log_lines: Arc::clone(&log.lines),
+    };
+
+    let mut results = vec![
+        ("short sessions", in_rounds(&bench, Bench::short_sessions)),
+        ("idle sessions", Bench::idle(&bench)),
+        ("counts", Bench::counts(&bench)),
+        ("50 MB message", in_rounds(&bench, Bench::bulk)),
+        ("peak memory", Bench::peak(&bench)),
+    ];
+    let tcpserver = in_path("tcpserver");
+    if tcpserver {
+        results.push((
+            "`listen` beside tcpserver",
+            in_rounds(&bench, Bench::launchers),
+        ));
+    }
+
+    println!("| | floor | smtp-wrapper | ratio | budget |\n|---|---:|---:|---:|---:|");
+    for figure in results
+        .iter()
+        .filter_map(|(_, result)| result.as_ref().ok())
+        .flatten()
+    {
+        println!("{}", figure.row());
+    }
+    println!();
+    if !private {
+        println!("note: not root, so not in a network of its own");
+    }
+    if !tcpserver {
+        println!("skip  `listen` beside tcpserver: no tcpserver here (Debian: ucspi-tcp)");
+    }
+    Ok(verdicts(&results))
+}
+
+/// Prints a line for each budget, and the sum; true if all are kept.
+fn verdicts(results: &[(&str, io::Result<Vec<Figure>>)]) -> bool {
+    let (mut passed, mut failed) = (0, 0);
+    let mut tell = |met: bool, line: String| {
+        println!("{line}");
+        if met { passed += 1 } else { failed += 1 }
+    };
+    for (name, result) in results {
+        match result {
+            Ok(figures) => {
+                for figure in figures {
+                    if let Some(line) = figure.verdict() {
+                        tell(figure.met(), line);
+                    }
+                }
+            }
+            Err(error) => tell(false, format!("FAIL  {name}: cannot be measured: {error}")),
+        }
+    }
+    println!("bench: {passed} passed, {failed} failed");
+    failed == 0
+}
+
+fn in_rounds(bench: &Bench, measure: Measurement) -> io::Result<Vec<Figure>> {
+    let mut best = measure(bench)?;
+    for _ in 1..ROUNDS {
+        if best.iter().all(Figure::met) {
+            break;
+        }
+        for (best, again) in best.iter_mut().zip(measure(bench)?) {
+            if again.better_than(best) {
+                *best = again;
+            }
+        }
+    }
+    Ok(best)
+}
+
+fn in_path(program: &str) -> bool {
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// A log socket of ours in place of /dev/log, and the lines that came.
+struct Log {
+    folder: PathBuf,
+    lines: Arc<AtomicU64>,
+}
+
+impl Log {
+    const SOCKET: &str = "log";
+
+    fn start() -> io::Result<Self> {
+        let folder = env::temp_dir().join(format!("smtp-wrapper-bench.{}", std::process::id()));
+        fs::create_dir(&folder)?;
+        let log = Self {
+            folder,
+            lines: Arc::default(),
+        };
+        let socket = UnixDatagram::bind(log.socket())?;
+        let lines = Arc::clone(&log.lines);
+        thread::spawn(move || {
+            let mut line = [0; 8192];
+            while socket.recv(&mut line).is_ok() {
+                lines.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Ok(log)
+    }
+
+    fn socket(&self) -> PathBuf {
+        Path::new(&self.folder).join(Self::SOCKET)
+    }
+
+    fn option(&self) -> String {
+        format!("syslog:{}", self.socket().display())
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Nothing depends on it; the folder is in the place for temporary files.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

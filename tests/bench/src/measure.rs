@@ -1,0 +1,276 @@
+//! The measurements. Each compares its subjects in turns, so that a slow minute of the machine hits all alike.
+
+use crate::client::{self, Client};
+use crate::count;
+use crate::figure::{Budget, Figure};
+use crate::place::Cpus;
+use crate::process;
+use crate::server::{Front, Server, Subject};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Sessions held open at a time for the memory of an idle one.
+pub const IDLE_SESSIONS: usize = 100;
+const BULK_MESSAGE: usize = 50_000_000;
+/// Each count is taken three times: where a reply happens to arrive in two pieces, a count is higher by a few.
+const COUNTS: usize = 3;
+
+/// How much is measured.
+pub struct Scale {
+    pub repetitions: usize,
+    pub sessions: usize,
+    pub great_message: usize,
+    pub peak_name: &'static str,
+}
+
+/// All that the measurements share.
+pub struct Bench {
+    pub cpus: Cpus,
+    pub scale: Scale,
+    pub floor: Subject,
+    /// The program without a log, for the times.
+    pub plain: Subject,
+    /// The program as it is normally run, logging to a socket that is read.
+    pub logged: Subject,
+    /// Lines read from that socket.
+    pub log_lines: Arc<AtomicU64>,
+}
+
+impl Bench {
+    /// CPU time of all processes, and connect to greeting, on one CPU: the price of the work itself, without
+    /// wake-ups across CPUs.
+    pub fn short_sessions(&self) -> io::Result<Vec<Figure>> {
+        let subjects = [&self.floor, &self.plain, &self.logged];
+        let mut cpu = [const { Vec::new() }; 3];
+        let mut greeting = [const { Vec::new() }; 3];
+        let mut logged_sessions = 0;
+        let lines_before = self.log_lines.load(Ordering::Relaxed);
+        for _ in 0..self.scale.repetitions {
+            for (index, subject) in subjects.iter().enumerate() {
+                let (used, greeted) = self.sessions(Front::Launcher, subject)?;
+                cpu[index].push(used);
+                greeting[index].push(greeted);
+            }
+            logged_sessions += self.scale.sessions + 1;
+        }
+        let lines =
+            (self.log_lines.load(Ordering::Relaxed) - lines_before) as f64 / logged_sessions as f64;
+        let [floor, plain, logged] = cpu.map(median);
+        let [floor_greeting, plain_greeting, _] = greeting.map(median);
+        Ok(vec![
+            figure(
+                "CPU of a short session, µs",
+                Some(floor),
+                plain,
+                Budget::Times(1.8),
+            ),
+            figure(
+                "the same with `--log syslog`, µs",
+                Some(floor),
+                logged,
+                Budget::None,
+            ),
+            figure("log lines a session", None, lines, Budget::None),
+            figure(
+                "connect to greeting (p50), µs",
+                Some(floor_greeting),
+                plain_greeting,
+                Budget::Times(2.0),
+            ),
+        ])
+    }
+
+    /// The program's own `listen` beside tcpserver, both starting the same sessions.
+    pub fn launchers(&self) -> io::Result<Vec<Figure>> {
+        let mut cpu = [const { Vec::new() }; 2];
+        for _ in 0..self.scale.repetitions {
+            for (cpu, front) in cpu.iter_mut().zip([Front::Tcpserver, Front::Listen]) {
+                cpu.push(self.sessions(front, &self.plain)?.0);
+            }
+        }
+        let [tcpserver, listen] = cpu.map(median);
+        Ok(vec![figure(
+            "CPU of a session under `listen`, µs (beside: tcpserver)",
+            Some(tcpserver),
+            listen,
+            Budget::Less,
+        )])
+    }
+
+    /// One message of 50 MB; servers and load each have a CPU, if there are two.
+    pub fn bulk(&self) -> io::Result<Vec<Figure>> {
+        let mut speeds = [const { Vec::new() }; 2];
+        for _ in 0..self.scale.repetitions {
+            for (speeds, subject) in speeds.iter_mut().zip([&self.floor, &self.plain]) {
+                let server = Server::start(Front::Launcher, subject, self.cpus.server)?;
+                let mut client = Client::connect(server.address)?;
+                client.ehlo()?;
+                let took = client.send(BULK_MESSAGE)?;
+                client.quit()?;
+                server.stop()?;
+                speeds.push(BULK_MESSAGE as f64 / 1e6 / took.as_secs_f64());
+            }
+        }
+        let [floor, plain] = speeds.map(median);
+        Ok(vec![figure(
+            "50 MB message, MB/s",
+            Some(floor),
+            plain,
+            Budget::Share(0.9),
+        )])
+    }
+
+    /// Memory that an idle session adds, shared pages divided among those who share them.
+    pub fn idle(&self) -> io::Result<Vec<Figure>> {
+        let floor = self.idle_pss(&self.floor)?;
+        let plain = self.idle_pss(&self.plain)?;
+        Ok(vec![figure(
+            "PSS of an idle session, KiB",
+            Some(floor),
+            plain,
+            Budget::AtMost(60.0),
+        )])
+    }
+
+    fn idle_pss(&self, subject: &Subject) -> io::Result<f64> {
+        let server = Server::start(Front::Launcher, subject, self.cpus.load)?;
+        let mut clients = Vec::new();
+        for _ in 0..IDLE_SESSIONS {
+            let mut client = Client::connect(server.address)?;
+            client.ehlo()?;
+            clients.push(client);
+        }
+        let mut sum = 0;
+        for pid in server.sessions()? {
+            // The first session may have ended without having been waited for yet; then it has no memory.
+            sum += process::kib(pid, "smaps_rollup", "Pss").unwrap_or(0);
+        }
+        for client in clients {
+            client.quit()?;
+        }
+        server.stop()?;
+        Ok(sum as f64 / IDLE_SESSIONS as f64)
+    }
+
+    /// Greatest memory of a session that relays a great message, beside one that relays a small one.
+    pub fn peak(&self) -> io::Result<Vec<Figure>> {
+        let mut peaks = [const { Vec::new() }; 3];
+        for _ in 0..COUNTS {
+            for (peaks, size) in peaks
+                .iter_mut()
+                .zip([1000, 1_000_000, self.scale.great_message])
+            {
+                peaks.push(self.peak_of(size)?);
+            }
+        }
+        let [small, middling, great] = peaks.map(median);
+        // The second row tells a buffer that a small message does not fill from memory that grows without end.
+        Ok(vec![
+            figure(
+                self.scale.peak_name,
+                Some(small),
+                great,
+                Budget::Within(8.0),
+            ),
+            figure(
+                "the same (beside: 1 MB message)",
+                Some(middling),
+                great,
+                Budget::None,
+            ),
+        ])
+    }
+
+    fn peak_of(&self, size: usize) -> io::Result<f64> {
+        let server = Server::start(Front::Launcher, &self.plain, self.cpus.server)?;
+        let mut client = Client::connect(server.address)?;
+        client.ehlo()?;
+        client.send(size)?;
+        let mut greatest = 0;
+        for pid in server.sessions()? {
+            greatest = greatest.max(process::kib(pid, "status", "VmHWM").unwrap_or(0));
+        }
+        client.quit()?;
+        server.stop()?;
+        if greatest == 0 {
+            Err(io::Error::other("no session to be seen"))
+        } else {
+            Ok(greatest as f64)
+        }
+    }
+
+    /// Counts of one session as it is normally run, with its log.
+    pub fn counts(&self) -> io::Result<Vec<Figure>> {
+        let floor = count_median(&self.floor)?;
+        let logged = count_median(&self.logged)?;
+        let row = |name, of: fn(&count::Counts) -> u64, most| {
+            figure(
+                name,
+                Some(of(&floor) as f64),
+                of(&logged) as f64,
+                Budget::AtMost(most),
+            )
+        };
+        Ok(vec![
+            row(
+                "system calls of a session, with log",
+                |counts| counts.syscalls,
+                90.0,
+            ),
+            row(
+                "user instructions of a session, with log",
+                |counts| counts.instructions,
+                40_000.0,
+            ),
+            row(
+                "cpuid instructions of a session, with log",
+                |counts| counts.cpuid,
+                0.0,
+            ),
+        ])
+    }
+
+    /// CPU time of a session and the median time to its greeting, both in µs.
+    fn sessions(&self, front: Front, subject: &Subject) -> io::Result<(f64, f64)> {
+        let server = Server::start(front, subject, self.cpus.load)?;
+        let mut greetings = Vec::with_capacity(self.scale.sessions);
+        for _ in 0..self.scale.sessions {
+            greetings.push(microseconds(client::short_session(server.address)?));
+        }
+        let used = server.stop()?;
+        // The session that `start` had was paid for as well.
+        Ok((
+            microseconds(used) / (self.scale.sessions + 1) as f64,
+            median(greetings),
+        ))
+    }
+}
+
+fn count_median(subject: &Subject) -> io::Result<count::Counts> {
+    let mut counts = (0..COUNTS)
+        .map(|_| count::one_session(subject))
+        .collect::<io::Result<Vec<_>>>()?;
+    counts.sort_unstable();
+    Ok(counts[COUNTS / 2])
+}
+
+fn figure(name: &'static str, beside: Option<f64>, value: f64, budget: Budget) -> Figure {
+    Figure {
+        name,
+        beside,
+        value,
+        budget,
+    }
+}
+
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// The upper one, where there are two in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,350 @@
+//! Runs `tests/dialogues/*.smtp`: dialogues with both sides in view, one file a
+//! test.
+//!
+//! ```text
+//! C: NOOP          the client sends this line
+//! >M: NOOP         the MTA gets it
+//! M: 250 ok        the MTA replies
+//! S: 250 ok        the client gets that
+//! C= a\r\n.\r      octets as they are, with \r \n \t \0 \\ \xNN
+//! C! closes        the client (M! the MTA) closes; `breaks`: its connection breaks
+//! M! refuses       the MTA cannot be connected (only as the first line)
+//! T! passes        the time limit of the wait passes
+//! X! ends          SIGTERM
+//! L: pass 250 data rule=mta <a@b> <c@d>    a line of the log about a recipient
+//! >M! closed       we close the MTA's connection
+//! S! quit          we close the client's, and how the log names it
+//! # …              a comment
+//! ```
+//!
+//! Everything that is sent must be in view, in the order of each receiver, at
+//! the latest before the next line that sends something. Each file is run as it
+//! is, octet by octet (both in what is received and in what is taken of a
+//! write), and with each thing sent cut at each point: always with the same
+//! outcome.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use smtp_wrapper::dialogue::{Dialogue, Peer, Record, Step};
+use smtp_wrapper::smtp::standing;
+
+/// A line of a file.
+#[derive(Clone, Debug)]
+enum Line {
+    Sends(Peer, Vec<u8>),
+    Does(Peer, String),
+    TimePasses,
+    Terminated,
+    Gets(Peer, Vec<u8>),
+    Event(String),
+}
+
+/// How the octets are cut.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    No,
+    EachOctet,
+    /// The n-th thing sent, at this octet.
+    Once(usize, usize),
+}
+
+struct File {
+    path: PathBuf,
+    lines: Vec<(usize, Line)>,
+}
+
+fn files() -> Vec<File> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "smtp"));
+    paths.sort();
+    assert!(paths.len() > 20, "only {} dialogues found", paths.len());
+    paths.into_iter().map(read).collect()
+}
+
+fn read(path: PathBuf) -> File {
+    let mut lines: Vec<(usize, Line)> = Vec::new();
+    for (n, text) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+        let at = n + 1;
+        if text.trim().is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let (who, rest) = text.split_at(text.find([':', '=', '!']).unwrap_or_else(|| {
+            panic!("{}:{at}: what is {text:?}?", path.display());
+        }));
+        let (kind, rest) = rest.split_at(1);
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let bytes = || match kind {
+            ":" => [rest.as_bytes(), b"\r\n"].concat(),
+            _ => unescape(rest),
+        };
+        let line = match (who, kind) {
+            ("C", "!") => Line::Does(Peer::Client, rest.to_owned()),
+            ("M", "!") => Line::Does(Peer::Mta, rest.to_owned()),
+            ("T", "!") => Line::TimePasses,
+            ("X", "!") => Line::Terminated,
+            (">M", "!") => Line::Event(format!("hang up {rest}")),
+            ("S", "!") => Line::Event(format!("end {rest}")),
+            ("L", ":") => Line::Event(rest.to_owned()),
+            ("C", _) => Line::Sends(Peer::Client, bytes()),
+            ("M", _) => Line::Sends(Peer::Mta, bytes()),
+            (">M", _) => Line::Gets(Peer::Mta, bytes()),
+            ("S", _) => Line::Gets(Peer::Client, bytes()),
+            _ => panic!("{}:{at}: what is {text:?}?", path.display()),
+        };
+        // Lines that one peer sends in a row are one thing sent: a pipeline.
+        match (lines.last_mut(), line) {
+            (Some((_, Line::Sends(before, sent))), Line::Sends(peer, more)) if *before == peer => {
+                sent.extend(more);
+            }
+            (_, line) => lines.push((at, line)),
+        }
+    }
+    File { path, lines }
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut chars = text.bytes();
+    while let Some(b) = chars.next() {
+        out.push(match b {
+            b'\\' => match chars.next().unwrap() {
+                b'r' => b'\r',
+                b'n' => b'\n',
+                b't' => b'\t',
+                b'0' => 0,
+                b'x' => {
+                    let digits = [chars.next().unwrap(), chars.next().unwrap()];
+                    u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+                }
+                other => other,
+            },
+            b => b,
+        });
+    }
+    out
+}
+
+/// One run of a file.
+struct Run<'a> {
+    file: &'a File,
+    cut: Cut,
+    dialogue: Dialogue,
+    to_client: Vec<u8>,
+    to_mta: Vec<u8>,
+    events: Vec<String>,
+    over: bool,
+}
+
+impl Run<'_> {
+    fn run(file: &File, cut: Cut) {
+        let dialogue = Dialogue::new(None);
+        let (to_client, to_mta, events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut run = Run {
+            file,
+            cut,
+            dialogue,
+            to_client,
+            to_mta,
+            events,
+            over: false,
+        };
+        run.play();
+    }
+
+    fn play(&mut self) {
+        match self.file.lines.first() {
+            Some((_, Line::Does(Peer::Mta, what))) if what == "refuses" => {
+                assert!(matches!(self.dialogue.step(), Step::Call));
+                self.dialogue.lost(Peer::Mta);
+                self.settle();
+            }
+            _ => self.settle(),
+        }
+        let mut sent = 0;
+        for (at, line) in self.file.lines.clone() {
+            if matches!(
+                line,
+                Line::Sends(..) | Line::Does(..) | Line::TimePasses | Line::Terminated
+            ) && at > self.file.lines[0].0
+            {
+                self.nothing_left(at);
+            }
+            match line {
+                Line::Sends(peer, bytes) => {
+                    self.send(peer, &bytes, sent);
+                    sent += 1;
+                }
+                Line::Does(peer, what) => match what.as_str() {
+                    "closes" => self.dialogue.closed(peer),
+                    "breaks" => self.dialogue.lost(peer),
+                    "refuses" => {}
+                    _ => panic!("{}: what is {what:?}?", self.place(at)),
+                },
+                Line::TimePasses => self.dialogue.expire(),
+                Line::Terminated => self.dialogue.end(&standing::SHUTTING_DOWN),
+                Line::Gets(peer, bytes) => self.expect(at, peer, &bytes),
+                Line::Event(event) => {
+                    let came = if self.events.is_empty() {
+                        None
+                    } else {
+                        Some(self.events.remove(0))
+                    };
+                    assert_eq!(came.as_ref(), Some(&event), "{}", self.place(at));
+                }
+            }
+            self.settle();
+        }
+        self.nothing_left(usize::MAX);
+    }
+
+    fn place(&self, at: usize) -> String {
+        format!("{}:{at} ({:?})", self.file.path.display(), self.cut)
+    }
+
+    fn send(&mut self, peer: Peer, bytes: &[u8], number: usize) {
+        match self.cut {
+            Cut::EachOctet => bytes.chunks(1).for_each(|b| self.feed(peer, b)),
+            Cut::Once(n, at) if n == number => {
+                self.feed(peer, &bytes[..at]);
+                self.feed(peer, &bytes[at..]);
+            }
+            _ => self.feed(peer, bytes),
+        }
+    }
+
+    fn feed(&mut self, peer: Peer, bytes: &[u8]) {
+        if !self.over {
+            self.dialogue.inbox(peer).room().extend_from_slice(bytes);
+            self.settle();
+        }
+    }
+
+    fn expect(&mut self, at: usize, peer: Peer, bytes: &[u8]) {
+        let place = self.place(at);
+        let got = if peer == Peer::Client {
+            &mut self.to_client
+        } else {
+            &mut self.to_mta
+        };
+        let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
+        assert!(
+            got.starts_with(bytes),
+            "{place}: expected {}, got {}",
+            show(bytes),
+            show(got)
+        );
+        got.drain(..bytes.len());
+    }
+
+    fn nothing_left(&self, at: usize) {
+        let left = (
+            self.to_client.escape_ascii().to_string(),
+            self.to_mta.escape_ascii().to_string(),
+        );
+        assert_eq!(
+            left,
+            Default::default(),
+            "{}: more for the client, the MTA",
+            self.place(at)
+        );
+        assert_eq!(self.events, [""; 0], "{}: more happened", self.place(at));
+    }
+
+    /// Does the steps until nothing is left to do.
+    fn settle(&mut self) {
+        while !self.over {
+            match self.dialogue.step() {
+                Step::Call => self.dialogue.called(),
+                Step::Write(peer, bytes) => {
+                    let bytes = if matches!(self.cut, Cut::EachOctet) {
+                        &bytes[..1]
+                    } else {
+                        bytes
+                    };
+                    let out = if peer == Peer::Client {
+                        &mut self.to_client
+                    } else {
+                        &mut self.to_mta
+                    };
+                    out.extend_from_slice(bytes);
+                    let count = bytes.len();
+                    self.dialogue.sent(peer, count);
+                }
+                Step::HangUp => self.events.push("hang up closed".to_owned()),
+                Step::Record(record) => self.events.extend(lines(&record)),
+                Step::Await => return,
+                Step::Close(ending) => {
+                    self.events.push(format!("end {}", ending.name()));
+                    self.over = true;
+                }
+            }
+        }
+    }
+}
+
+fn lines(record: &Record) -> Vec<String> {
+    let outcome = &record.outcome;
+    let code = outcome.code.map_or("-".to_owned(), |c| c.to_string());
+    let verdict = outcome.verdict();
+    let from = record.transaction.from.escape_ascii();
+    record
+        .transaction
+        .to
+        .iter()
+        .map(|to| {
+            let (at, rule) = (outcome.at.name(), outcome.rule);
+            format!(
+                "{verdict} {code} {at} rule={rule} <{from}> <{}>",
+                to.escape_ascii()
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn as_they_are() {
+    let files = files();
+    files.iter().for_each(|file| Run::run(file, Cut::No));
+    println!("{} dialogues", files.len());
+}
+
+#[test]
+fn octet_by_octet() {
+    files()
+        .iter()
+        .for_each(|file| Run::run(file, Cut::EachOctet));
+}
+
+#[test]
+fn cut_at_each_point() {
+    let mut runs = 0;
+    for file in files() {
+        let sent: Vec<usize> = file
+            .lines
+            .iter()
+            .filter_map(|(_, line)| match line {
+                Line::Sends(_, bytes) => Some(bytes.len()),
+                _ => None,
+            })
+            .collect();
+        for (n, &length) in sent.iter().enumerate() {
+            for at in 1..length {
+                Run::run(&file, Cut::Once(n, at));
+                runs += 1;
+            }
+        }
+    }
+    println!("{runs} runs");
+}
