@@ -98,11 +98,9 @@ pub fn client() -> Result<Client, NoClient> {
 /// fd 0 is a connected socket, of the Internet if it has such an address.
 fn of_socket(peer: Option<SocketAddr>) -> Result<Client, NoClient> {
     match peer {
-        Some(peer) => Ok(Client {
-            ip: peer.ip().to_canonical(),
-            port: peer.port(),
-            is_socket: true,
-        }),
+        Some(peer) => {
+            Ok(Client { ip: peer.ip().to_canonical(), port: peer.port(), is_socket: true })
+        }
         None => told(true).ok_or_else(|| NoClient::Unknown(Errno::AFNOSUPPORT.into())),
     }
 }
@@ -119,15 +117,8 @@ fn not_connected() -> Result<Client, NoClient> {
 fn told(is_socket: bool) -> Option<Client> {
     let of = |ip: &str, port: &str| {
         let ip: IpAddr = std::env::var(ip).ok()?.parse().ok()?;
-        let port = std::env::var(port)
-            .ok()
-            .and_then(|p| p.parse().ok())
-            .unwrap_or(0);
-        Some(Client {
-            ip: ip.to_canonical(),
-            port,
-            is_socket,
-        })
+        let port = std::env::var(port).ok().and_then(|p| p.parse().ok()).unwrap_or(0);
+        Some(Client { ip: ip.to_canonical(), port, is_socket })
     };
     of("TCPREMOTEIP", "TCPREMOTEPORT").or_else(|| of("REMOTE_ADDR", "REMOTE_PORT"))
 }
@@ -142,9 +133,7 @@ fn take_passed_socket() -> bool {
     let family = AddressFamily::INET.as_raw().into(); // IPv6 is taken too
     let kind = SocketType::STREAM.as_raw() as i32;
     match passed.take_custom::<OwnedFd>(0, family, kind, "TCP connection") {
-        Ok(Some(socket)) => dup2_stdin(&socket)
-            .and_then(|()| dup2_stdout(&socket))
-            .is_ok(),
+        Ok(Some(socket)) => dup2_stdin(&socket).and_then(|()| dup2_stdout(&socket)).is_ok(),
         _ => false,
     }
 }

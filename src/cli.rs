@@ -219,10 +219,9 @@ fn option(
     };
     let value = match inline {
         Some(value) => value,
-        None => text(
-            rest.next()
-                .ok_or_else(|| UsageError(format!("{name} wants {}", known.value)))?,
-        )?,
+        None => {
+            text(rest.next().ok_or_else(|| UsageError(format!("{name} wants {}", known.value)))?)?
+        }
     };
     (known.set)(settings, &value).map_err(|why| UsageError(format!("{name} {value:?}: {why}")))?;
     if known.scope == Scope::Session && mode != Mode::Session {
@@ -233,14 +232,11 @@ fn option(
 }
 
 fn text(arg: OsString) -> Result<String, UsageError> {
-    arg.into_string()
-        .map_err(|arg| UsageError(format!("{arg:?} is not UTF-8")))
+    arg.into_string().map_err(|arg| UsageError(format!("{arg:?} is not UTF-8")))
 }
 
 fn number<N: std::str::FromStr>(value: &str) -> Result<N, String> {
-    value
-        .parse()
-        .map_err(|_| "not a number in range".to_owned())
+    value.parse().map_err(|_| "not a number in range".to_owned())
 }
 
 /// Seconds, with or without decimals, above zero and at most a day.
@@ -274,10 +270,7 @@ pub fn help() -> String {
          \x20      smtp-wrapper listen [OPTION…] [ADDRESS…]  accept connections, one process each\n\
          \x20      smtp-wrapper try [OPTION…]            a trial on 127.0.0.1:2525, nothing needed\n",
     );
-    for (scope, title) in [
-        (Scope::Session, "options"),
-        (Scope::Listen, "options of listen"),
-    ] {
+    for (scope, title) in [(Scope::Session, "options"), (Scope::Listen, "options of listen")] {
         out.push_str(&format!("\n{title} (defaults in brackets):\n"));
         for o in OPTIONS.iter().filter(|o| o.scope == scope) {
             let left = format!("{} {}", o.names.join(", "), o.value);

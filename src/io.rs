@@ -12,7 +12,8 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt}
 use rustix::stdio::{stdin, stdout};
 
 use crate::dialogue::Peer;
-use crate::sys::Waiter;
+use crate::limits;
+use crate::sys::{Waiter, Wakeup};
 
 /// What POSIX lets one write to a pipe that poll calls ready, without blocking
 /// (_POSIX_PIPE_BUF).
@@ -40,13 +41,20 @@ pub struct Interest {
     pub mta_out: bool,
 }
 
-/// Who has something to read, be it the end.
+/// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ready {
-    /// The client.
-    pub client: bool,
-    /// The MTA.
-    pub mta: bool,
+pub enum Event {
+    /// A peer has something to read, be it the end, or takes more.
+    Ready {
+        /// The client has something to read.
+        client: bool,
+        /// The MTA has something to read.
+        mta: bool,
+    },
+    /// The time has passed.
+    TimedOut,
+    /// A signal came.
+    Signal,
 }
 
 impl Wires {
@@ -58,11 +66,7 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        Wires {
-            client_is_socket,
-            mta: None,
-            waiter: Waiter::new(),
-        }
+        Wires { client_is_socket, mta: None, waiter: Waiter::new(limits::SESSION) }
     }
 
     /// The MTA's connection, or none any more.
@@ -104,32 +108,24 @@ impl Wires {
         }
     }
 
-    /// Waits for what is of interest, SIGTERM or the time.
+    /// Waits for what is of interest, a signal or the time.
     ///
     /// # Errors
     /// Those of poll.
-    pub fn wait(&self, interest: Interest, time: Duration) -> io::Result<Ready> {
-        let client = pollfd(
-            0,
-            interest.client_in,
-            interest.client_out && self.client_is_socket,
-        );
+    pub fn wait(&self, interest: Interest, time: Duration) -> io::Result<Event> {
+        let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
         let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
         let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        let mut fds = [
-            client,
-            pollfd(mta, interest.mta_in, interest.mta_out),
-            client_out,
-        ];
-        let used = if self.client_is_socket {
-            &mut fds[..2]
-        } else {
-            &mut fds[..]
-        };
-        self.waiter.wait(used, time)?;
+        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out), client_out];
+        let used = if self.client_is_socket { &mut fds[..2] } else { &mut fds[..] };
+        match self.waiter.wait(used, time)? {
+            Wakeup::Ready => {}
+            Wakeup::TimedOut => return Ok(Event::TimedOut),
+            Wakeup::Signal => return Ok(Event::Signal),
+        }
         // Errors and hang-ups count as something to read: reading tells more.
         let [client, mta, _] = fds;
-        Ok(Ready {
+        Ok(Event::Ready {
             client: interest.client_in && client.revents & !libc::POLLOUT != 0,
             mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
         })
@@ -148,11 +144,7 @@ impl Wires {
 /// nobody reads would wake us for ever.
 fn pollfd(fd: RawFd, input: bool, output: bool) -> libc::pollfd {
     let events = if input { libc::POLLIN } else { 0 } | if output { libc::POLLOUT } else { 0 };
-    libc::pollfd {
-        fd: if events == 0 { -1 } else { fd },
-        events,
-        revents: 0,
-    }
+    libc::pollfd { fd: if events == 0 { -1 } else { fd }, events, revents: 0 }
 }
 
 /// Writes to what may be a pipe, terminal or file, if it can be done at once.

@@ -37,7 +37,6 @@ pub mod upstream;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::OnceLock;
 
 use activation::NoClient;
 use cli::{LogTo, Mode, Settings, UsageError};
@@ -60,12 +59,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What this process was asked for: it serves one session and ends.
-static SETTINGS: OnceLock<Settings> = OnceLock::new();
-
 /// One session on fd 0.
 fn serve(settings: Settings) -> ExitCode {
-    let settings = SETTINGS.get_or_init(|| settings);
+    // The process serves one session and ends: they live as long as it does.
+    let settings: &'static Settings = Box::leak(Box::new(settings));
     crash::install(&settings.log);
     let mut log = Log::new(&settings.log);
     if !log.is_stderr() {
@@ -87,10 +84,7 @@ fn serve(settings: Settings) -> ExitCode {
         }
         Err(none) => {
             let rule = standing::UNKNOWN_PEER.rule;
-            log.line(
-                Level::Error,
-                format!("v=1 session=none rule={rule} {none}").as_bytes(),
-            );
+            log.line(Level::Error, format!("v=1 session=none rule={rule} {none}").as_bytes());
             turn_away(&standing::UNKNOWN_PEER)
         }
     }
@@ -107,10 +101,7 @@ fn refuse_to_start(error: &UsageError) -> ExitCode {
         activation::leave_stderr();
     }
     let rule = standing::BAD_CONFIGURATION.rule;
-    log.line(
-        Level::Error,
-        format!("v=1 session=none rule={rule} {error}").as_bytes(),
-    );
+    log.line(Level::Error, format!("v=1 session=none rule={rule} {error}").as_bytes());
     turn_away(&standing::BAD_CONFIGURATION)
 }
 

@@ -7,7 +7,7 @@ use crate::activation::Client;
 use crate::cli::Settings;
 use crate::dialogue::{Dialogue, Ending, Peer, Record, Step};
 use crate::exit;
-use crate::io::{Interest, Ready, Wires};
+use crate::io::{Event, Interest, Wires};
 use crate::limits;
 use crate::log::line::Line;
 use crate::log::{Level, Log};
@@ -23,12 +23,13 @@ pub struct Session {
     log: Log,
     status: Status,
     began: Instant,
-    /// The number of the wait that goes on, and when it ends.
-    deadline: (u64, Instant),
+    /// The number of the wait that goes on, and when it ends, if that was
+    /// worked out.
+    waiting: (u64, Option<Instant>),
+    /// The dialogue has been told to end.
+    called_off: bool,
     /// The log line being written.
     line: Line,
-    /// When the session ends, whatever it does; none when it was told to.
-    last_deadline: Option<Instant>,
 }
 
 impl Session {
@@ -44,9 +45,9 @@ impl Session {
             log,
             status: Status::new(),
             began,
-            deadline: (u64::MAX, began),
+            waiting: (u64::MAX, None),
+            called_off: false,
             line,
-            last_deadline: Some(began + limits::SESSION),
         }
     }
 
@@ -75,30 +76,28 @@ impl Session {
         };
         self.log_session(&dialogue, ending);
         self.status.stopping();
-        if !matches!(
-            ending,
-            Ending::Quit | Ending::ClientLeft | Ending::ClientStuck
-        ) {
+        if !matches!(ending, Ending::Quit | Ending::ClientLeft | Ending::ClientStuck) {
             self.linger();
         }
         // Not returned but ended: to give back memory piece by piece that the
         // kernel takes as a whole is a dozen system calls.
-        let status = if dialogue.facts().mta_failed {
-            exit::TEMPORARY
-        } else {
-            exit::OK
-        };
+        let status = if dialogue.facts().mta_failed { exit::TEMPORARY } else { exit::OK };
         std::process::exit(status.into());
     }
 
     /// Waits until a peer has sent something, the one we write to takes more,
-    /// the time is up or SIGTERM comes.
+    /// the time is up or a signal comes.
     fn wait(&mut self, dialogue: &mut Dialogue, writing_to: Option<Peer>) {
         if self.status.is_wanted() {
             self.status.show(&self.client, dialogue.place());
         }
-        if sys::terminated() && self.last_deadline.take().is_some() {
-            return dialogue.end(&standing::SHUTTING_DOWN);
+        if (sys::terminated() || sys::time_is_up()) && !self.called_off {
+            self.called_off = true;
+            let over = match sys::terminated() {
+                true => &standing::SHUTTING_DOWN,
+                false => &standing::SESSION_TOO_LONG,
+            };
+            return dialogue.end(over);
         }
         let interest = Interest {
             client_in: dialogue.wants(Peer::Client),
@@ -108,17 +107,16 @@ impl Session {
         };
         let time = self.time_left(dialogue);
         match self.wires.wait(interest, time) {
-            Ok(Ready { client, mta }) => {
+            Ok(Event::Ready { client, mta }) => {
                 if client {
                     self.receive(dialogue, Peer::Client);
                 }
                 if mta {
                     self.receive(dialogue, Peer::Mta);
                 }
-                if !client && !mta {
-                    self.look_at_the_clock(dialogue);
-                }
             }
+            Ok(Event::TimedOut) => dialogue.expire(),
+            Ok(Event::Signal) => {}
             // Out of memory, or descriptors that are none: there is no going on.
             Err(error) => {
                 self.lost(dialogue, Peer::Client, &error);
@@ -127,27 +125,23 @@ impl Session {
         }
     }
 
-    /// How long this wait may still last; a new wait begins with the limit.
+    /// How long this wait may still last. A new wait begins with its limit; the
+    /// clock is not looked at before something comes that does not end it, say
+    /// half a line, and from then on it has the limit once more.
     fn time_left(&mut self, dialogue: &Dialogue) -> Duration {
         let (limit, number) = dialogue.wait();
-        let now = Instant::now();
-        if self.deadline.0 != number {
-            self.deadline = (number, now + limit);
-        }
-        let end = self
-            .last_deadline
-            .map_or(self.deadline.1, |last| last.min(self.deadline.1));
-        end.saturating_duration_since(now)
-    }
-
-    /// Nobody sent anything: is the time up?
-    fn look_at_the_clock(&mut self, dialogue: &mut Dialogue) {
-        let now = Instant::now();
-        if self.last_deadline.is_some_and(|last| last <= now) {
-            self.last_deadline = None;
-            dialogue.end(&standing::SESSION_TOO_LONG);
-        } else if self.deadline.1 <= now && self.deadline.0 == dialogue.wait().1 {
-            dialogue.expire();
+        match self.waiting {
+            (same, Some(deadline)) if same == number => {
+                deadline.saturating_duration_since(Instant::now())
+            }
+            (same, None) if same == number => {
+                self.waiting.1 = Some(Instant::now() + limit);
+                limit
+            }
+            _ => {
+                self.waiting = (number, None);
+                limit
+            }
         }
     }
 
@@ -165,10 +159,7 @@ impl Session {
     fn lost(&mut self, dialogue: &mut Dialogue, peer: Peer, error: &std::io::Error) {
         if peer == Peer::Mta {
             let (mta, error) = (self.settings.upstream.to_string(), error.to_string());
-            self.line
-                .begin()
-                .word("mta", &mta)
-                .outside("error", error.as_bytes());
+            self.line.begin().word("mta", &mta).outside("error", error.as_bytes());
             self.log.line(Level::Error, self.line.as_bytes());
         }
         dialogue.lost(peer);
@@ -179,14 +170,10 @@ impl Session {
     fn linger(&mut self) {
         self.wires.finish_sending();
         let end = Instant::now() + limits::LINGER;
-        let interest = Interest {
-            client_in: true,
-            ..Interest::default()
-        };
+        let interest = Interest { client_in: true, ..Interest::default() };
         let mut unread = Vec::with_capacity(limits::MTA_INBOX);
-        while let Ok(Ready { client: true, .. }) = self
-            .wires
-            .wait(interest, end.saturating_duration_since(Instant::now()))
+        while let Ok(Event::Ready { client: true, .. }) =
+            self.wires.wait(interest, end.saturating_duration_since(Instant::now()))
         {
             unread.clear();
             if !matches!(self.wires.receive(Peer::Client, &mut unread), Ok(1..)) {
@@ -200,10 +187,7 @@ impl Session {
         let facts = dialogue.facts();
         let outcome = &record.outcome;
         for to in &record.transaction.to {
-            self.line
-                .begin()
-                .word("verdict", outcome.verdict())
-                .word("rule", outcome.rule);
+            self.line.begin().word("verdict", outcome.verdict()).word("rule", outcome.rule);
             match outcome.code {
                 Some(code) => self.line.number("code", code.into()),
                 None => self.line.word("code", "-"),
@@ -231,21 +215,14 @@ impl Session {
             .number("octets", facts.relayed)
             .number("refused", facts.refused.into())
             .word("rule", facts.last_refusal.unwrap_or("-"));
-        let level = if facts.mta_failed {
-            Level::Error
-        } else {
-            Level::Info
-        };
+        let level = if facts.mta_failed { Level::Error } else { Level::Info };
         self.end_line(level, facts.authenticated);
     }
 
     /// Ends a line with what every line about a session ends with.
     fn end_line(&mut self, level: Level, authenticated: bool) {
         let auth = if authenticated { "yes" } else { "-" };
-        self.line
-            .word("tls", "-")
-            .word("auth", auth)
-            .seconds("t", self.began.elapsed());
+        self.line.word("tls", "-").word("auth", auth).seconds("t", self.began.elapsed());
         self.log.line(level, self.line.as_bytes());
     }
 }

@@ -14,10 +14,7 @@ impl Status {
     /// Asks the environment.
     #[must_use]
     pub fn new() -> Self {
-        Status {
-            wanted: std::env::var_os("NOTIFY_SOCKET").is_some(),
-            shown: "",
-        }
+        Status { wanted: std::env::var_os("NOTIFY_SOCKET").is_some(), shown: "" }
     }
 
     /// Does anybody look?
@@ -34,10 +31,7 @@ impl Status {
         let text = format!("{}: {place}", client.ip);
         let ready = self.shown.is_empty().then_some(NotifyState::Ready);
         self.shown = place;
-        let states: Vec<_> = ready
-            .into_iter()
-            .chain([NotifyState::Status(&text)])
-            .collect();
+        let states: Vec<_> = ready.into_iter().chain([NotifyState::Status(&text)]).collect();
         let _ = sd_notify::notify(&states);
     }
 

@@ -1,9 +1,11 @@
-//! SIGTERM and the wait that it can end; the only unsafe code of the program.
+//! Signals, and the wait that they can end; the only unsafe code of the program.
 //!
-//! SIGTERM is blocked but for the time that we wait in ppoll, so it can neither
-//! cut a write short nor slip in between a look at the flag and the wait. A
-//! pipe to oneself would do the same for two descriptors and a system call
-//! more; a library would do it with the pipe.
+//! SIGTERM (the supervisor ends us) and SIGALRM (the session's time is up) are
+//! blocked but for the time that we wait in ppoll, so they can neither cut a
+//! write short nor slip in between a look at the flag and the wait. A pipe to
+//! oneself would do the same for two descriptors and a system call more; a
+//! library would do it with the pipe. The kernel's alarm spares each wait a
+//! look at the clock.
 
 #![allow(unsafe_code)]
 
@@ -14,9 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 static TERMINATED: AtomicBool = AtomicBool::new(false);
+static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn on_sigterm(_: libc::c_int) {
-    TERMINATED.store(true, Ordering::Relaxed);
+extern "C" fn on_signal(signal: libc::c_int) {
+    let flag = if signal == libc::SIGALRM { &TIME_IS_UP } else { &TERMINATED };
+    flag.store(true, Ordering::Relaxed);
 }
 
 /// Has SIGTERM come?
@@ -25,20 +29,37 @@ pub fn terminated() -> bool {
     TERMINATED.load(Ordering::Relaxed)
 }
 
-/// Holds SIGTERM back until [`Waiter::wait`] is called.
+/// Has the time passed that was given to [`Waiter::new`]?
+#[must_use]
+pub fn time_is_up() -> bool {
+    TIME_IS_UP.load(Ordering::Relaxed)
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wakeup {
+    /// A descriptor is ready.
+    Ready,
+    /// The time has passed.
+    TimedOut,
+    /// A signal came.
+    Signal,
+}
+
+/// Holds the signals back until [`Waiter::wait`] is called.
 pub struct Waiter {
-    /// The signals blocked while waiting: those blocked before, less SIGTERM.
+    /// The signals blocked while waiting: those blocked before, less ours.
     blocked: libc::sigset_t,
 }
 
 impl Waiter {
-    /// Takes over SIGTERM.
+    /// Takes over the signals; the alarm comes after this many seconds.
     #[must_use]
-    pub fn new() -> Self {
-        let mut sigterm = MaybeUninit::<libc::sigset_t>::uninit();
+    pub fn new(alarm: Duration) -> Self {
+        let mut ours = MaybeUninit::<libc::sigset_t>::uninit();
         let mut blocked = MaybeUninit::<libc::sigset_t>::uninit();
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-        let handler: extern "C" fn(libc::c_int) = on_sigterm;
+        let handler: extern "C" fn(libc::c_int) = on_signal;
         // SAFETY: the sets are filled by sigemptyset and sigprocmask before
         // they are read; an all-zero sigaction is a valid one, and the handler
         // only stores to an atomic, which is async-signal-safe. None of the
@@ -47,24 +68,25 @@ impl Waiter {
             let action = action.assume_init_mut();
             action.sa_sigaction = handler as libc::sighandler_t;
             libc::sigemptyset(&raw mut action.sa_mask);
-            libc::sigaction(libc::SIGTERM, action, ptr::null_mut());
-            libc::sigemptyset(sigterm.as_mut_ptr());
-            libc::sigaddset(sigterm.as_mut_ptr(), libc::SIGTERM);
-            libc::sigprocmask(libc::SIG_BLOCK, sigterm.as_ptr(), blocked.as_mut_ptr());
-            libc::sigdelset(blocked.as_mut_ptr(), libc::SIGTERM);
-            Waiter {
-                blocked: blocked.assume_init(),
+            libc::sigemptyset(ours.as_mut_ptr());
+            for signal in [libc::SIGTERM, libc::SIGALRM] {
+                libc::sigaction(signal, action, ptr::null_mut());
+                libc::sigaddset(ours.as_mut_ptr(), signal);
             }
+            libc::sigprocmask(libc::SIG_BLOCK, ours.as_ptr(), blocked.as_mut_ptr());
+            libc::sigdelset(blocked.as_mut_ptr(), libc::SIGTERM);
+            libc::sigdelset(blocked.as_mut_ptr(), libc::SIGALRM);
+            libc::alarm(alarm.as_secs().try_into().unwrap_or(libc::c_uint::MAX));
+            Waiter { blocked: blocked.assume_init() }
         }
     }
 
-    /// Waits until one of the descriptors is ready, the time has passed or
-    /// SIGTERM comes; entries with a negative descriptor are passed over.
+    /// Waits until one of the descriptors is ready, the time has passed or a
+    /// signal comes; entries with a negative descriptor are passed over.
     ///
     /// # Errors
-    /// Those of ppoll, but for the interruption by a signal, which looks like a
-    /// time limit passed.
-    pub fn wait(&self, fds: &mut [libc::pollfd], time: Duration) -> io::Result<()> {
+    /// Those of ppoll, but for the interruption by a signal.
+    pub fn wait(&self, fds: &mut [libc::pollfd], time: Duration) -> io::Result<Wakeup> {
         let time = libc::timespec {
             tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
             tv_nsec: time.subsec_nanos().into(),
@@ -73,26 +95,15 @@ impl Waiter {
         // SAFETY: `fds` is a slice of `count` pollfd, `time` and the set live
         // through the call.
         let ready = unsafe {
-            libc::ppoll(
-                fds.as_mut_ptr(),
-                count,
-                &raw const time,
-                &raw const self.blocked,
-            )
+            libc::ppoll(fds.as_mut_ptr(), count, &raw const time, &raw const self.blocked)
         };
-        if ready >= 0 {
-            return Ok(());
+        match ready {
+            0 => Ok(Wakeup::TimedOut),
+            1.. => Ok(Wakeup::Ready),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(Wakeup::Signal),
+                error => Err(error),
+            },
         }
-        fds.iter_mut().for_each(|fd| fd.revents = 0);
-        match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            error => Err(error),
-        }
-    }
-}
-
-impl Default for Waiter {
-    fn default() -> Self {
-        Waiter::new()
     }
 }

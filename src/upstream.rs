@@ -30,10 +30,7 @@ enum Host {
 impl Default for Address {
     /// 127.0.0.1:8025, as in the original.
     fn default() -> Self {
-        Address {
-            host: Host::Ip(Ipv4Addr::LOCALHOST.into()),
-            port: 8025,
-        }
+        Address { host: Host::Ip(Ipv4Addr::LOCALHOST.into()), port: 8025 }
     }
 }
 
@@ -53,18 +50,12 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         let (host, port) = text.rsplit_once(':').ok_or("must be HOST:PORT")?;
         let port = port.parse().map_err(|_| "the port must be 1 to 65535")?;
-        let mut address = Address {
-            port,
-            ..Address::default()
-        };
+        let mut address = Address { port, ..Address::default() };
         if host.contains(':') && !host.starts_with('[') {
             return Err("an IPv6 address stands in brackets, as in [::1]:8025".to_owned());
         }
-        address.set_host(
-            host.strip_prefix('[')
-                .and_then(|h| h.strip_suffix(']'))
-                .unwrap_or(host),
-        )?;
+        address
+            .set_host(host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host))?;
         Ok(address)
     }
 }
@@ -136,11 +127,7 @@ fn connected(socket: OwnedFd) -> Result<OwnedFd, Errno> {
 }
 
 fn begin(address: &SocketAddr) -> Result<OwnedFd, Errno> {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     // Commands and the end of mail data are small writes that must not wait

@@ -23,12 +23,7 @@
 //! write), and with each thing sent cut at each point: always with the same
 //! outcome.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::expect_used
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,10 +58,7 @@ struct File {
 
 fn files() -> Vec<File> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
-    let mut paths: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "smtp"));
     paths.sort();
     assert!(paths.len() > 20, "only {} dialogues found", paths.len());
@@ -151,15 +143,7 @@ impl Run<'_> {
     fn run(file: &File, cut: Cut) {
         let dialogue = Dialogue::new(None);
         let (to_client, to_mta, events) = (Vec::new(), Vec::new(), Vec::new());
-        let mut run = Run {
-            file,
-            cut,
-            dialogue,
-            to_client,
-            to_mta,
-            events,
-            over: false,
-        };
+        let mut run = Run { file, cut, dialogue, to_client, to_mta, events, over: false };
         run.play();
     }
 
@@ -196,11 +180,8 @@ impl Run<'_> {
                 Line::Terminated => self.dialogue.end(&standing::SHUTTING_DOWN),
                 Line::Gets(peer, bytes) => self.expect(at, peer, &bytes),
                 Line::Event(event) => {
-                    let came = if self.events.is_empty() {
-                        None
-                    } else {
-                        Some(self.events.remove(0))
-                    };
+                    let came =
+                        if self.events.is_empty() { None } else { Some(self.events.remove(0)) };
                     assert_eq!(came.as_ref(), Some(&event), "{}", self.place(at));
                 }
             }
@@ -233,32 +214,16 @@ impl Run<'_> {
 
     fn expect(&mut self, at: usize, peer: Peer, bytes: &[u8]) {
         let place = self.place(at);
-        let got = if peer == Peer::Client {
-            &mut self.to_client
-        } else {
-            &mut self.to_mta
-        };
+        let got = if peer == Peer::Client { &mut self.to_client } else { &mut self.to_mta };
         let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
-        assert!(
-            got.starts_with(bytes),
-            "{place}: expected {}, got {}",
-            show(bytes),
-            show(got)
-        );
+        assert!(got.starts_with(bytes), "{place}: expected {}, got {}", show(bytes), show(got));
         got.drain(..bytes.len());
     }
 
     fn nothing_left(&self, at: usize) {
-        let left = (
-            self.to_client.escape_ascii().to_string(),
-            self.to_mta.escape_ascii().to_string(),
-        );
-        assert_eq!(
-            left,
-            Default::default(),
-            "{}: more for the client, the MTA",
-            self.place(at)
-        );
+        let left =
+            (self.to_client.escape_ascii().to_string(), self.to_mta.escape_ascii().to_string());
+        assert_eq!(left, Default::default(), "{}: more for the client, the MTA", self.place(at));
         assert_eq!(self.events, [""; 0], "{}: more happened", self.place(at));
     }
 
@@ -268,16 +233,10 @@ impl Run<'_> {
             match self.dialogue.step() {
                 Step::Call => self.dialogue.called(),
                 Step::Write(peer, bytes) => {
-                    let bytes = if matches!(self.cut, Cut::EachOctet) {
-                        &bytes[..1]
-                    } else {
-                        bytes
-                    };
-                    let out = if peer == Peer::Client {
-                        &mut self.to_client
-                    } else {
-                        &mut self.to_mta
-                    };
+                    let bytes =
+                        if matches!(self.cut, Cut::EachOctet) { &bytes[..1] } else { bytes };
+                    let out =
+                        if peer == Peer::Client { &mut self.to_client } else { &mut self.to_mta };
                     out.extend_from_slice(bytes);
                     let count = bytes.len();
                     self.dialogue.sent(peer, count);
@@ -305,10 +264,7 @@ fn lines(record: &Record) -> Vec<String> {
         .iter()
         .map(|to| {
             let (at, rule) = (outcome.at.name(), outcome.rule);
-            format!(
-                "{verdict} {code} {at} rule={rule} <{from}> <{}>",
-                to.escape_ascii()
-            )
+            format!("{verdict} {code} {at} rule={rule} <{from}> <{}>", to.escape_ascii())
         })
         .collect()
 }
@@ -322,9 +278,7 @@ fn as_they_are() {
 
 #[test]
 fn octet_by_octet() {
-    files()
-        .iter()
-        .for_each(|file| Run::run(file, Cut::EachOctet));
+    files().iter().for_each(|file| Run::run(file, Cut::EachOctet));
 }
 
 #[test]

@@ -13,11 +13,7 @@ pub struct Inbox {
 
 impl Inbox {
     pub(super) fn new(size: usize) -> Self {
-        Inbox {
-            buffer: Vec::with_capacity(size),
-            done: 0,
-            seen: 0,
-        }
+        Inbox { buffer: Vec::with_capacity(size), done: 0, seen: 0 }
     }
 
     /// What is not dealt with.
@@ -64,10 +60,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new(size: usize) -> Self {
-        Outbox {
-            buffer: Vec::with_capacity(size),
-            sent: 0,
-        }
+        Outbox { buffer: Vec::with_capacity(size), sent: 0 }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

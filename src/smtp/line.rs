@@ -42,9 +42,7 @@ pub fn frame(bytes: &[u8], seen: usize) -> Framed {
 /// which the compiler turns into sixteen at a time.
 #[must_use]
 pub fn has_control(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .fold(false, |found, b| found | b.is_ascii_control())
+    bytes.iter().fold(false, |found, b| found | b.is_ascii_control())
 }
 
 #[cfg(test)]

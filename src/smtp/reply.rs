@@ -61,12 +61,7 @@ impl Reply {
 /// One line of a reply: code, hyphen or space, text.
 pub(super) fn encode_line(code: u16, last: bool, text: &[u8], out: &mut Vec<u8>) {
     let digit = |n: u16| b'0' + (n % 10) as u8;
-    out.extend([
-        digit(code / 100),
-        digit(code / 10),
-        digit(code),
-        if last { b' ' } else { b'-' },
-    ]);
+    out.extend([digit(code / 100), digit(code / 10), digit(code), if last { b' ' } else { b'-' }]);
     out.extend_from_slice(text);
     out.extend(*b"\r\n");
 }
@@ -76,10 +71,17 @@ pub(super) fn encode_line(code: u16, last: bool, text: &[u8], out: &mut Vec<u8>)
 pub struct Malformed;
 
 /// A reply whose lines are still arriving.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Arriving {
     reply: Reply,
     lines: usize,
+}
+
+impl Default for Arriving {
+    fn default() -> Self {
+        let text = Vec::with_capacity(limits::REPLY);
+        Arriving { reply: Reply { code: 0, text }, lines: 0 }
+    }
 }
 
 impl Arriving {
@@ -108,8 +110,6 @@ impl Arriving {
         }
         if self.lines > 0 {
             self.reply.text.push(b'\n');
-        } else if !last {
-            self.reply.text.reserve(limits::REPLY);
         }
         self.lines += 1;
         self.reply.code = code;
@@ -121,7 +121,10 @@ impl Arriving {
         } else {
             self.reply.text.extend_from_slice(text);
         }
-        Ok(last.then(|| std::mem::take(self).reply))
+        if last {
+            self.lines = 0;
+        }
+        Ok(last.then(|| std::mem::take(&mut self.reply)))
     }
 
     /// Takes back a reply that is done with, for its memory.
@@ -152,12 +155,7 @@ mod tests {
 
     #[test]
     fn a_reply_is_encoded_as_it_came() {
-        for wire in [
-            "250 ok",
-            "250-a\r\n250-b c\r\n250 d",
-            "334 ",
-            "250-\r\n250 x",
-        ] {
+        for wire in ["250 ok", "250-a\r\n250-b c\r\n250 d", "334 ", "250-\r\n250 x"] {
             let mut out = Vec::new();
             reply(wire).unwrap().unwrap().encode(&mut out);
             assert_eq!(out, format!("{wire}\r\n").as_bytes());
@@ -181,14 +179,8 @@ mod tests {
         ] {
             assert_eq!(reply(wire), Err(Malformed), "{wire:?}");
         }
-        assert_eq!(
-            reply(&format!("250 {}", "x".repeat(limits::REPLY_LINE))),
-            Err(Malformed)
-        );
-        assert_eq!(
-            reply(&vec!["250-x"; limits::REPLY_LINES + 1].join("\r\n")),
-            Err(Malformed)
-        );
+        assert_eq!(reply(&format!("250 {}", "x".repeat(limits::REPLY_LINE))), Err(Malformed));
+        assert_eq!(reply(&vec!["250-x"; limits::REPLY_LINES + 1].join("\r\n")), Err(Malformed));
     }
 
     #[test]
@@ -199,9 +191,7 @@ mod tests {
 
     #[test]
     fn some_lines_can_be_kept() {
-        let mut r = reply("250-host\r\n250-SIZE 5\r\n250-CHUNKING\r\n250 DSN")
-            .unwrap()
-            .unwrap();
+        let mut r = reply("250-host\r\n250-SIZE 5\r\n250-CHUNKING\r\n250 DSN").unwrap().unwrap();
         r.retain(|line| line != b"CHUNKING" && line != b"DSN");
         let mut out = Vec::new();
         r.encode(&mut out);

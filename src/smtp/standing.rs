@@ -99,10 +99,7 @@ mod tests {
                 reply.code / 100 != 4 || [421, 450, 451, 452].contains(&reply.code),
                 "{reply:?}"
             );
-            assert!(
-                ALL.iter().skip(n + 1).all(|other| other.rule != reply.rule),
-                "{reply:?}"
-            );
+            assert!(ALL.iter().skip(n + 1).all(|other| other.rule != reply.rule), "{reply:?}");
             assert!(reply.text.is_ascii() && reply.text.len() < 500, "{reply:?}");
         }
     }

@@ -62,9 +62,8 @@ impl Launcher {
     #[allow(clippy::zombie_processes)] // Sessions::reap
     pub(super) fn launch(&mut self, connection: &TcpStream) -> io::Result<Pid> {
         dup2_stdin(connection)?;
-        let child = dup2_stdout(connection)
-            .map_err(io::Error::from)
-            .and_then(|()| self.command.spawn());
+        let child =
+            dup2_stdout(connection).map_err(io::Error::from).and_then(|()| self.command.spawn());
         // dup2 onto an open descriptor needs nothing that could be lacking, so
         // these cannot fail; were one to, the client would wait on us.
         dup2_stdin(&self.rest)?;

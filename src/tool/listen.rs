@@ -50,17 +50,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(error.status()));
         }
     };
-    let caps = Caps {
-        total: settings.max,
-        per_address: settings.max_per_address,
-    };
+    let caps = Caps { total: settings.max, per_address: settings.max_per_address };
     let mut doors = AcceptLoop::new(listeners, caps, &settings.session_args)?;
     let places: Vec<String> = doors.addresses().map(|a| a.to_string()).collect();
-    say(format_args!(
-        "listening on {}, relaying to {}",
-        places.join(" and "),
-        settings.upstream
-    ));
+    say(format_args!("listening on {}, relaying to {}", places.join(" and "), settings.upstream));
     doors.run()
 }
 
@@ -103,8 +96,7 @@ impl AcceptLoop {
 
     /// Accepts until SIGTERM.
     pub(super) fn run(&mut self) -> anyhow::Result<ExitCode> {
-        self.status
-            .show(&self.sessions, Instant::now(), Some(NotifyState::Ready));
+        self.status.show(&self.sessions, Instant::now(), Some(NotifyState::Ready));
         let (mut fds, mut ready) = (Vec::new(), Vec::new());
         while !sys::terminated() {
             let now = Instant::now();
@@ -121,28 +113,19 @@ impl AcceptLoop {
                 std::thread::sleep(REST);
             }
             let now = Instant::now();
-            let (doors, leaving) = fds
-                .split_at_checked(self.listeners.len())
-                .context("poll lost its list")?;
+            let (doors, leaving) =
+                fds.split_at_checked(self.listeners.len()).context("poll lost its list")?;
             self.refused.tend(leaving, now);
             ready.clear();
-            ready.extend(
-                doors
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, fd)| fd.revents != 0)
-                    .map(|(n, _)| n),
-            );
+            ready
+                .extend(doors.iter().enumerate().filter(|(_, fd)| fd.revents != 0).map(|(n, _)| n));
             for &n in &ready {
                 self.accept(n, now);
             }
             self.tidy(now, ready.is_empty());
         }
         self.status.stopping();
-        say(format_args!(
-            "no longer listening; {} sessions go on",
-            self.sessions.count()
-        ));
+        say(format_args!("no longer listening; {} sessions go on", self.sessions.count()));
         Ok(ExitCode::from(exit::OK))
     }
 
@@ -154,10 +137,7 @@ impl AcceptLoop {
             || self.status.is_old(&self.sessions);
         let rest = self.rests_until.map(|t| t.saturating_duration_since(now));
         let pause = if busy { PACE } else { LONG };
-        [rest, self.refused.due(now)]
-            .into_iter()
-            .flatten()
-            .fold(pause, Duration::min)
+        [rest, self.refused.due(now)].into_iter().flatten().fold(pause, Duration::min)
     }
 
     /// What has to be done from time to time.
@@ -196,9 +176,8 @@ impl AcceptLoop {
                 Err(error) => {
                     // It may be processes that have ended which are in the way.
                     self.sessions.reap();
-                    self.troubles.note(now, || {
-                        format!("cannot start a session for [{client}]: {error}")
-                    });
+                    self.troubles
+                        .note(now, || format!("cannot start a session for [{client}]: {error}"));
                     &refused::NO_PROCESS
                 }
             },
@@ -230,9 +209,7 @@ impl AcceptLoop {
     fn rest(&mut self, now: Instant, error: &io::Error) {
         self.rests_until = Some(now + REST);
         self.refused.drop_all();
-        self.troubles.note(now, || {
-            format!("cannot accept connections for now: {error}")
-        });
+        self.troubles.note(now, || format!("cannot accept connections for now: {error}"));
     }
 }
 
@@ -270,12 +247,7 @@ struct Status {
 impl Status {
     fn new() -> Self {
         let wanted = std::env::var_os("NOTIFY_SOCKET").is_some();
-        Status {
-            wanted,
-            refused: 0,
-            shown: (0, 0),
-            next: None,
-        }
+        Status { wanted, refused: 0, shown: (0, 0), next: None }
     }
 
     fn is_old(&self, sessions: &Sessions) -> bool {
@@ -296,10 +268,7 @@ impl Status {
             sessions.caps().total,
             self.refused
         );
-        let states: Vec<_> = also
-            .into_iter()
-            .chain([NotifyState::Status(&text)])
-            .collect();
+        let states: Vec<_> = also.into_iter().chain([NotifyState::Status(&text)]).collect();
         let _ = sd_notify::notify(&states);
     }
 

@@ -42,11 +42,7 @@ pub(super) fn show(number: usize, from: &str, to: &[String], message: &Collected
         labelled("to", to, &mut out);
     }
     if to.len() > RECIPIENTS_SHOWN {
-        let _ = writeln!(
-            out,
-            "        and {} more recipients",
-            to.len() - RECIPIENTS_SHOWN
-        );
+        let _ = writeln!(out, "        and {} more recipients", to.len() - RECIPIENTS_SHOWN);
     }
     let mut rest = message.kept.as_slice();
     while !rest.is_empty() {

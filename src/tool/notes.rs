@@ -27,16 +27,7 @@ pub(super) fn say(text: fmt::Arguments<'_>) {
     }
     line.push('\n');
     let mut fds = [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)];
-    if matches!(
-        poll(
-            &mut fds,
-            Some(&Timespec {
-                tv_sec: 0,
-                tv_nsec: 0
-            })
-        ),
-        Ok(1..)
-    ) {
+    if matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1..)) {
         // Where else could it be said that fd 2 is broken?
         let _ = rustix::io::write(stderr(), line.as_bytes());
     }

@@ -60,11 +60,7 @@ impl Refused {
     pub(super) fn add(&mut self, connection: TcpStream, reply: &Standing, now: Instant) {
         let mut wire = Vec::new();
         reply.encode(&mut wire);
-        let sent = send(
-            &connection,
-            &wire,
-            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-        );
+        let sent = send(&connection, &wire, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
         let open = sent.is_ok()
             && connection.shutdown(Shutdown::Write).is_ok()
             && connection.set_nonblocking(true).is_ok();
@@ -74,11 +70,7 @@ impl Refused {
         if self.leaving.len() >= WAITED_FOR {
             self.leaving.pop_front();
         }
-        self.leaving.push_back(Leaving {
-            connection,
-            until: now + LINGER,
-            may_say: READ_AWAY,
-        });
+        self.leaving.push_back(Leaving { connection, until: now + LINGER, may_say: READ_AWAY });
     }
 
     /// What to poll for.
@@ -98,9 +90,7 @@ impl Refused {
 
     /// When the next one has to be looked at.
     pub(super) fn due(&self, now: Instant) -> Option<Duration> {
-        self.leaving
-            .front()
-            .map(|l| l.until.saturating_duration_since(now))
+        self.leaving.front().map(|l| l.until.saturating_duration_since(now))
     }
 
     /// Hangs up on all: their descriptors are needed.
@@ -124,9 +114,5 @@ impl Leaving {
 
 /// An entry for poll: wait until this can be read from, or accepted on.
 pub(super) fn watched(socket: &impl AsRawFd) -> libc::pollfd {
-    libc::pollfd {
-        fd: socket.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    }
+    libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 }
 }

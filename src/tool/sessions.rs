@@ -45,12 +45,7 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(caps: Caps) -> Self {
-        Sessions {
-            caps,
-            running: HashMap::new(),
-            of_address: HashMap::new(),
-            crashed: None,
-        }
+        Sessions { caps, running: HashMap::new(), of_address: HashMap::new(), crashed: None }
     }
 
     pub(super) fn caps(&self) -> Caps {
@@ -109,9 +104,8 @@ impl Sessions {
         };
         // A session that a signal ended could not say so itself.
         if let Some(signal) = status.terminating_signal().filter(|s| !USUAL.contains(s)) {
-            self.crashed = Some(format!(
-                "the session {session} of [{client}] was ended by signal {signal}"
-            ));
+            self.crashed =
+                Some(format!("the session {session} of [{client}] was ended by signal {signal}"));
         }
         if let Some(n) = self.of_address.get_mut(&client) {
             *n -= 1;

@@ -40,27 +40,25 @@ pub(super) fn start(listener: TcpListener, screen: Screen) -> io::Result<()> {
     listener.set_nonblocking(false)?;
     let numbers = Arc::new(AtomicUsize::new(0));
     let open = Arc::new(());
-    std::thread::Builder::new()
-        .name("sink".to_owned())
-        .spawn(move || {
-            for connection in listener.incoming() {
-                let Ok(connection) = connection else {
-                    std::thread::sleep(Duration::from_millis(200));
-                    continue;
-                };
-                if Arc::strong_count(&open) > CONNECTIONS {
-                    let _ = (&connection).write_all(b"421 4.7.0 Too many connections\r\n");
-                    continue;
-                }
-                let (screen, numbers, open) =
-                    (Arc::clone(&screen), Arc::clone(&numbers), Arc::clone(&open));
-                // No thread, no session: the client sees the connection close.
-                let _ = std::thread::Builder::new().spawn(move || {
-                    let _open = open;
-                    let _ = serve(&connection, &screen, &numbers);
-                });
+    std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(connection) = connection else {
+                std::thread::sleep(Duration::from_millis(200));
+                continue;
+            };
+            if Arc::strong_count(&open) > CONNECTIONS {
+                let _ = (&connection).write_all(b"421 4.7.0 Too many connections\r\n");
+                continue;
             }
-        })?;
+            let (screen, numbers, open) =
+                (Arc::clone(&screen), Arc::clone(&numbers), Arc::clone(&open));
+            // No thread, no session: the client sees the connection close.
+            let _ = std::thread::Builder::new().spawn(move || {
+                let _open = open;
+                let _ = serve(&connection, &screen, &numbers);
+            });
+        }
+    })?;
     Ok(())
 }
 
@@ -118,10 +116,7 @@ fn converse(
             ("MAIL", Some(_)) => "503 5.5.1 Sender already given",
             ("MAIL", None) => match after(argument, "FROM:") {
                 Some(from) => {
-                    envelope = Some(Envelope {
-                        from: from.to_owned(),
-                        to: Vec::new(),
-                    });
+                    envelope = Some(Envelope { from: from.to_owned(), to: Vec::new() });
                     "250 2.1.0 Sender ok"
                 }
                 None => "501 5.1.7 Syntax: MAIL FROM:<address>",
@@ -146,10 +141,9 @@ fn converse(
                 let shown = screen(&show(number, &known.from, &known.to, &message));
                 envelope = None;
                 let _ = match shown {
-                    Ok(()) => write!(
-                        replies,
-                        "250 2.0.0 Message {number} shown, not delivered\r\n"
-                    ),
+                    Ok(()) => {
+                        write!(replies, "250 2.0.0 Message {number} shown, not delivered\r\n")
+                    }
                     Err(_) => write!(replies, "451 4.3.0 The terminal is gone\r\n"),
                 };
                 continue;
@@ -272,10 +266,7 @@ mod tests {
 
     fn codes(replies: &str) -> String {
         let lines = replies.lines().filter(|l| l.get(3..4) == Some(" "));
-        lines
-            .filter_map(|l| l.get(..3))
-            .collect::<Vec<_>>()
-            .join(" ")
+        lines.filter_map(|l| l.get(..3)).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -285,10 +276,7 @@ mod tests {
               ..one\r\n.two\r\n\r\n...\r\n.\r\nNOOP\r\nQUIT\r\n",
         );
         assert_eq!(codes(&replies), "250 250 250 354 250 250 221");
-        assert!(
-            shown.contains("<a@b> SIZE=9") && shown.contains("<c@d>"),
-            "{shown}"
-        );
+        assert!(shown.contains("<a@b> SIZE=9") && shown.contains("<c@d>"), "{shown}");
         assert!(shown.contains("| .one\n| two\n| \n| ..\n"), "{shown}");
     }
 
@@ -324,14 +312,8 @@ mod tests {
                 b"HELO x\r\nMAIL FROM:<>\r\nMAIL FROM:<>\r\nDATA\r\nRSET\r\nDATA\r\n",
                 "250 250 503 554 250 503",
             ),
-            (
-                b"HELO x\r\nMAIL FROM:a@b\r\nMAIL FROM <a>\r\nmail from:<a>\r\n",
-                "250 501 501 250",
-            ),
-            (
-                b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<>\r\nRCPT\r\nVRFY a\r\n",
-                "250 250 501 501 252",
-            ),
+            (b"HELO x\r\nMAIL FROM:a@b\r\nMAIL FROM <a>\r\nmail from:<a>\r\n", "250 501 501 250"),
+            (b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<>\r\nRCPT\r\nVRFY a\r\n", "250 250 501 501 252"),
             (b"NOOP\nNOOP\r\n", "500"), // a bare LF closes
             (b"NO\rOP\r\nNOOP\r\n", "500"),
         ] {
@@ -339,14 +321,7 @@ mod tests {
             assert_eq!(codes(&replies), expected, "{}", said.escape_ascii());
         }
         assert_eq!(codes(&session(&[b'x'; 5000]).0), "500");
-        let many = format!(
-            "HELO x\r\nMAIL FROM:<>\r\n{}",
-            "RCPT TO:<a>\r\n".repeat(1001)
-        );
-        assert!(
-            session(many.as_bytes())
-                .0
-                .ends_with("452 4.5.3 Too many recipients\r\n")
-        );
+        let many = format!("HELO x\r\nMAIL FROM:<>\r\n{}", "RCPT TO:<a>\r\n".repeat(1001));
+        assert!(session(many.as_bytes()).0.ends_with("452 4.5.3 Too many recipients\r\n"));
     }
 }

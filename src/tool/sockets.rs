@@ -25,19 +25,12 @@ pub(super) struct StartError {
 
 impl StartError {
     fn lasting(text: String) -> Self {
-        StartError {
-            text,
-            passes: false,
-        }
+        StartError { text, passes: false }
     }
 
     /// The exit status that says whether another try may help.
     pub(super) fn status(&self) -> u8 {
-        if self.passes {
-            exit::TEMPORARY
-        } else {
-            exit::CONFIGURATION
-        }
+        if self.passes { exit::TEMPORARY } else { exit::CONFIGURATION }
     }
 }
 
@@ -50,14 +43,9 @@ impl fmt::Display for StartError {
 /// Opens what the settings name; if they name nothing, takes what systemd
 /// passed, or else port 25 of all addresses.
 pub(super) fn open(settings: &Settings) -> Result<Vec<TcpListener>, StartError> {
-    for (option, n) in [
-        ("--max", settings.max),
-        ("--max-per-address", settings.max_per_address),
-    ] {
+    for (option, n) in [("--max", settings.max), ("--max-per-address", settings.max_per_address)] {
         if n == 0 {
-            return Err(StartError::lasting(format!(
-                "{option} 0 would refuse every client"
-            )));
+            return Err(StartError::lasting(format!("{option} 0 would refuse every client")));
         }
     }
     if settings.listen_on.is_empty() {
@@ -79,10 +67,8 @@ pub(super) fn open(settings: &Settings) -> Result<Vec<TcpListener>, StartError> 
             continue;
         }
         // Else [::] stands for IPv4 too, and the two would be in each other's way.
-        let with_ipv4 = !wanted.contains(&SocketAddr::new(
-            Ipv4Addr::UNSPECIFIED.into(),
-            address.port(),
-        ));
+        let with_ipv4 =
+            !wanted.contains(&SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
         match listener(address, with_ipv4, settings.backlog) {
             Ok(listener) => listeners.push(listener),
             // A machine without IPv6.
@@ -101,11 +87,7 @@ pub(super) fn listener(
     with_ipv4: bool,
     backlog: i32,
 ) -> Result<TcpListener, Errno> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     // Without it a restart would have to wait for the connections of before.
@@ -132,16 +114,12 @@ fn passed() -> Result<Vec<TcpListener>, StartError> {
                 "the socket {n} passed by systemd: {why} (ListenStream= with Accept=no is needed)"
             ))
         };
-        let listener = fds
-            .take_tcp_listener(n)
-            .map_err(|error| refuse(&error.to_string()))?;
+        let listener = fds.take_tcp_listener(n).map_err(|error| refuse(&error.to_string()))?;
         let listener = listener.ok_or_else(|| refuse("it is not there"))?;
         if !sockopt::socket_acceptconn(&listener).unwrap_or(false) {
             return Err(refuse("it does not listen"));
         }
-        listener
-            .set_nonblocking(true)
-            .map_err(|error| refuse(&error.to_string()))?;
+        listener.set_nonblocking(true).map_err(|error| refuse(&error.to_string()))?;
         listeners.push(listener);
     }
     Ok(listeners)
@@ -168,9 +146,7 @@ fn addresses(text: &str) -> Result<Vec<SocketAddr>, StartError> {
         Some((host, port)) if !text.ends_with(']') => (host, port),
         _ => (text, "25"),
     };
-    let port = port
-        .parse()
-        .map_err(|_| bad("the port must be 1 to 65535"))?;
+    let port = port.parse().map_err(|_| bad("the port must be 1 to 65535"))?;
     let host = match host.strip_prefix('[').map(|h| h.strip_suffix(']')) {
         None => host,
         Some(Some(host)) if host.contains(':') => host,
@@ -190,16 +166,10 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
 
 /// A name, or an address in the system's spelling (`fe80::1%eth0`).
 fn look_up(host: &str) -> Result<Vec<SocketAddr>, StartError> {
-    let hints = AddrInfoHints {
-        socktype: SockType::Stream.into(),
-        ..AddrInfoHints::default()
-    };
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let found = dns_lookup::getaddrinfo(Some(host), None, Some(hints)).map_err(|error| {
         let passes = matches!(error.kind(), LookupErrorKind::Again);
-        StartError {
-            text: format!("{host:?}: {}", io::Error::from(error)),
-            passes,
-        }
+        StartError { text: format!("{host:?}: {}", io::Error::from(error)), passes }
     })?;
     let found: io::Result<Vec<SocketAddr>> = found.map(|info| info.map(|i| i.sockaddr)).collect();
     found.map_err(|error| StartError::lasting(format!("{host:?}: {error}")))
@@ -219,15 +189,9 @@ fn explain(address: SocketAddr, error: Errno) -> StartError {
         _ => "no advice",
     };
     // Whoever holds the port may let go of it: an earlier one of us, for one.
-    let passes = matches!(
-        error,
-        Errno::ADDRINUSE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
-    );
+    let passes = matches!(error, Errno::ADDRINUSE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM);
     let error = io::Error::from(error);
-    StartError {
-        text: format!("cannot listen on {address}: {error}: {what}"),
-        passes,
-    }
+    StartError { text: format!("cannot listen on {address}: {error}: {what}"), passes }
 }
 
 #[cfg(test)]
@@ -247,11 +211,8 @@ mod tests {
             ("::1", "[::1]:25"), // not ":" and port 1
             ("0.0.0.0:0", "0.0.0.0:0"),
         ] {
-            let found: Vec<String> = addresses(text)
-                .unwrap()
-                .iter()
-                .map(SocketAddr::to_string)
-                .collect();
+            let found: Vec<String> =
+                addresses(text).unwrap().iter().map(SocketAddr::to_string).collect();
             assert_eq!(found.join(" "), stands_for, "{text}");
         }
     }
@@ -269,10 +230,7 @@ mod tests {
             "[::1]25",
         ] {
             let error = addresses(text).unwrap_err();
-            assert!(
-                error.to_string().starts_with(&format!("{text:?}: ")),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with(&format!("{text:?}: ")), "{error}");
             assert_eq!(error.status(), exit::CONFIGURATION, "{error}");
         }
     }

@@ -57,20 +57,16 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         _ => Some(sink_socket()?),
     };
     let (mta, what) = match &sink {
-        None => (
-            settings.upstream.to_string(),
-            "the MTA that answers there: IT GETS YOUR MESSAGES",
-        ),
+        None => {
+            (settings.upstream.to_string(), "the MTA that answers there: IT GETS YOUR MESSAGES")
+        }
         Some(sink) => {
             let mta = sink.local_addr()?.to_string();
             args.extend(["--upstream".to_owned(), mta.clone()]);
             (mta, "a built-in MTA that shows messages and delivers none")
         }
     };
-    let caps = Caps {
-        total: settings.max,
-        per_address: settings.max_per_address,
-    };
+    let caps = Caps { total: settings.max, per_address: settings.max_per_address };
     let mut doors = AcceptLoop::new(vec![doors], caps, &args)?;
     // After the loop was made: a thread started before would still take the
     // SIGTERM that the loop waits for.
@@ -92,16 +88,13 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 fn screen(out: File) -> Screen {
     let out = Mutex::new(out);
     Arc::new(move |text| {
-        out.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write_all(text.as_bytes())
+        out.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes())
     })
 }
 
 fn first_free(ports: impl IntoIterator<Item = u16>) -> Option<TcpListener> {
-    let mut free = ports
-        .into_iter()
-        .map(|port| listener((Ipv4Addr::LOCALHOST, port).into(), false, 128));
+    let mut free =
+        ports.into_iter().map(|port| listener((Ipv4Addr::LOCALHOST, port).into(), false, 128));
     free.find_map(Result::ok)
 }
 
@@ -129,11 +122,8 @@ fn sink_socket() -> io::Result<TcpListener> {
 /// What runs where, and what to type next, on 80 columns.
 fn introduction(port: u16, mta: &str, what: &str) -> String {
     // Other systems have only 127.0.0.1 until told otherwise.
-    let aliases = if cfg!(target_os = "linux") {
-        ""
-    } else {
-        " (after ifconfig lo0 alias ADDRESS)"
-    };
+    let aliases =
+        if cfg!(target_os = "linux") { "" } else { " (after ifconfig lo0 alias ADDRESS)" };
     format!(
         "\
 smtp-wrapper try: everything stays on this machine. Ctrl-C ends it.

@@ -36,6 +36,11 @@ pub fn one_session(subject: &Subject) -> io::Result<Counts> {
 
     let mut command = Command::new(&subject.command[0]);
     command.args(&subject.command[1..]).stderr(Stdio::null());
+    // As inetd starts it: the C library counts the letters of the name and of the variables.
+    command
+        .arg0("smtp-wrapper")
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin");
     command
         .stdin(OwnedFd::from(socket.try_clone()?))
         .stdout(OwnedFd::from(socket));

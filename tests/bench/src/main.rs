@@ -123,13 +123,11 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         ("50 MB message", in_rounds(&bench, Bench::bulk)),
         ("peak memory", Bench::peak(&bench)),
     ];
-    let tcpserver = in_path("tcpserver");
-    if tcpserver {
-        results.push((
-            "`listen` beside tcpserver",
-            in_rounds(&bench, Bench::launchers),
-        ));
-    }
+    let launchers = match in_path("tcpserver") {
+        true => in_rounds(&bench, Bench::launchers),
+        false => Err(io::Error::other("no tcpserver here (Debian: ucspi-tcp)")),
+    };
+    results.push(("`listen` beside tcpserver", launchers));
 
     println!("| | floor | smtp-wrapper | ratio | budget |\n|---|---:|---:|---:|---:|");
     for figure in results
@@ -142,9 +140,6 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
     println!();
     if !private {
         println!("note: not root, so not in a network of its own");
-    }
-    if !tcpserver {
-        println!("skip  `listen` beside tcpserver: no tcpserver here (Debian: ucspi-tcp)");
     }
     Ok(verdicts(&results))
 }
