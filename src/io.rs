@@ -66,7 +66,7 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        Wires { client_is_socket, mta: None, waiter: Waiter::new(limits::SESSION) }
+        Wires { client_is_socket, mta: None, waiter: Waiter::new(Some(limits::SESSION)) }
     }
 
     /// The MTA's connection, or none any more.

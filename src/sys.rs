@@ -53,9 +53,9 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Takes over the signals; the alarm comes after this many seconds.
+    /// Takes over the signals; the alarm, if any, comes after this time.
     #[must_use]
-    pub fn new(alarm: Duration) -> Self {
+    pub fn new(alarm: Option<Duration>) -> Self {
         let mut ours = MaybeUninit::<libc::sigset_t>::uninit();
         let mut blocked = MaybeUninit::<libc::sigset_t>::uninit();
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
@@ -76,7 +76,9 @@ impl Waiter {
             libc::sigprocmask(libc::SIG_BLOCK, ours.as_ptr(), blocked.as_mut_ptr());
             libc::sigdelset(blocked.as_mut_ptr(), libc::SIGTERM);
             libc::sigdelset(blocked.as_mut_ptr(), libc::SIGALRM);
-            libc::alarm(alarm.as_secs().try_into().unwrap_or(libc::c_uint::MAX));
+            if let Some(time) = alarm {
+                libc::alarm(time.as_secs().try_into().unwrap_or(libc::c_uint::MAX));
+            }
             Waiter { blocked: blocked.assume_init() }
         }
     }

@@ -1,7 +1,7 @@
 //! The wire of SMTP, as pure functions: octets in, meaning out. Knows no
 //! socket, no clock and no other module of the program.
 //!
-//! What a line is, is decided in [`line`] and nowhere else; where mail data
+//! What a line is, is decided in [`mod@line`] and nowhere else; where mail data
 //! ends, in [`data`] and nowhere else.
 
 pub mod command;

@@ -82,7 +82,7 @@ impl AcceptLoop {
             sessions: Sessions::new(caps),
             launcher: Launcher::new(args)?,
             refused: Refused::default(),
-            waiter: sys::Waiter::new(),
+            waiter: sys::Waiter::new(None),
             rests_until: None,
             refusals: Flood::default(),
             troubles: Flood::default(),

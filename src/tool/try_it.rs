@@ -2,7 +2,7 @@
 //! just built the program: no root, no configuration, no network, no MTA.
 //!
 //! The sessions are started as `listen` starts them. When no MTA answers where
-//! one should, a [`sink`] in this process takes its place.
+//! one should, a sink in this process takes its place.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
