@@ -112,7 +112,10 @@ impl Dialogue {
         match (command, &self.transaction) {
             (Command::Mail(_), Some(_)) => Err(&standing::NESTED_MAIL),
             (Command::Rcpt(_) | Command::Data, None) => Err(&standing::NEED_MAIL),
-            (Command::Rcpt(_), Some(t)) if t.to.len() >= limits::RECIPIENTS => {
+            // Those outstanding may yet be accepted; if so, this one's turn shows it.
+            (Command::Rcpt(_), Some(t))
+                if t.to.len() + self.expected.len() >= limits::RECIPIENTS =>
+            {
                 Err(&standing::TOO_MANY_RECIPIENTS)
             }
             (Command::Data, Some(t)) if t.to.is_empty() && self.expected.is_empty() => {

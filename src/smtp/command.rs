@@ -104,7 +104,11 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
         if argument.is_empty() { Ok(command) } else { Err(&standing::BAD_ARGUMENT) }
     };
     match verb(name) {
-        RCPT => envelope(line, b"RCPT TO:").map(Command::Rcpt).ok_or(&standing::BAD_RECIPIENT),
+        // The null reverse-path has no counterpart (RFC 5321 4.1.2, Forward-path).
+        RCPT => match envelope(line, b"RCPT TO:") {
+            Some(envelope) if !envelope.path.is_empty() => Ok(Command::Rcpt(envelope)),
+            _ => Err(&standing::BAD_RECIPIENT),
+        },
         MAIL => envelope(line, b"MAIL FROM:").map(Command::Mail).ok_or(&standing::BAD_SENDER),
         EHLO | HELO if argument.is_empty() => Err(&standing::BAD_ARGUMENT),
         EHLO => Ok(Command::Hello { extended: true, argument }),
