@@ -13,7 +13,7 @@ use rustix::stdio::{stdin, stdout};
 
 use crate::cli::LogTo;
 use crate::exit;
-use crate::io::write_pipe;
+use crate::io::write_if_ready;
 use crate::log::{Level, Log};
 use crate::smtp::standing;
 
@@ -36,6 +36,6 @@ pub fn install(log: &'static LogTo) {
 pub fn say(reply: &[u8]) {
     let sent = send(stdin(), reply, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     if let Err(Errno::NOTSOCK | Errno::NOTCONN) = sent {
-        let _ = write_pipe(stdout(), reply);
+        let _ = write_if_ready(stdout(), reply);
     }
 }

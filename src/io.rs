@@ -2,7 +2,7 @@
 //! for longer than it was told.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -95,7 +95,9 @@ impl Wires {
     /// The socket's.
     pub fn send(&self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
         let sent = match (peer, &self.mta) {
-            (Peer::Client, _) if !self.client_is_socket => write_pipe(stdout(), bytes),
+            (Peer::Client, _) if !self.client_is_socket => {
+                write_if_ready(stdout(), bytes.get(..PIPE_BLOCK).unwrap_or(bytes))
+            }
             (Peer::Client, _) => send(stdin(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             (Peer::Mta, Some(mta)) => send(mta, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             (Peer::Mta, None) => Err(Errno::NOTCONN),
@@ -148,14 +150,15 @@ fn pollfd(fd: RawFd, input: bool, output: bool) -> libc::pollfd {
 }
 
 /// Writes to what may be a pipe, terminal or file, if it can be done at once.
-/// The descriptor may be shared with others, so it is not made non-blocking.
+/// The descriptor may be shared with others, so it is not made non-blocking,
+/// and what is written in one call is not mixed with what they write.
 ///
 /// # Errors
 /// `AGAIN` when it would block; else those of write.
-pub fn write_pipe(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
-    let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)];
+pub fn write_if_ready(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
     if poll(&mut fds, Some(&Timespec::default()))? == 0 {
         return Err(Errno::AGAIN);
     }
-    rustix::io::write(fd, bytes.get(..PIPE_BLOCK).unwrap_or(bytes))
+    rustix::io::write(fd, bytes)
 }

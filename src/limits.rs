@@ -71,5 +71,9 @@ pub const SESSION: Duration = Duration::from_secs(2 * 60 * 60);
 /// that the reply is not lost to a reset.
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// Waiting for syslogd to take a line, when a burst has filled its queue (ten
+/// lines, by default); once in a session, then its lines are lost.
+pub const LOG_WAIT: Duration = Duration::from_millis(100);
+
 /// Text from outside in a log line, in octets.
 pub const LOGGED_TEXT: usize = 256;

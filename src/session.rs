@@ -76,7 +76,12 @@ impl Session {
         };
         self.log_session(&dialogue, ending);
         self.status.stopping();
-        if !matches!(ending, Ending::Quit | Ending::ClientLeft | Ending::ClientStuck) {
+        let client_is_done = match ending {
+            Ending::Quit => !dialogue.has_unread(),
+            Ending::ClientLeft | Ending::ClientStuck => true,
+            Ending::Closed(_) | Ending::MtaClosed => false,
+        };
+        if !client_is_done {
             self.linger();
         }
         // Not returned but ended: to give back memory piece by piece that the

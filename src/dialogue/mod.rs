@@ -206,6 +206,12 @@ impl Dialogue {
         }
     }
 
+    /// Has the client sent something that will not be dealt with any more?
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        !self.client.bytes().is_empty()
+    }
+
     /// The peer took this many octets of a [`Step::Write`].
     pub fn sent(&mut self, peer: Peer, count: usize) {
         self.progress += u64::from(count > 0);

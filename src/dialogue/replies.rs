@@ -82,19 +82,17 @@ impl Dialogue {
     /// Gives the client its answer, and does what follows from it.
     pub(super) fn answer(&mut self, expected: Expected, mut answer: Answer) {
         let positive = answer.code() < 400;
-        if let (Expected::Hello { extended: true, .. }, Answer::Mta(reply)) =
-            (&expected, &mut answer)
+        if let (Expected::Hello { extended, .. }, Answer::Mta(reply)) = (&expected, &mut answer)
+            && positive
         {
-            self.pipelining = positive && ehlo::filter(reply);
+            // HELO offers no extensions, whatever the MTA adds to its name.
+            self.pipelining = ehlo::filter(reply, *extended);
         }
         answer.encode(self.to_client.tail());
         match expected {
             Expected::Greeting if positive => self.state = State::Commands,
             Expected::Greeting => self.leave_mta(State::Alone(&standing::REFUSED)),
-            Expected::Hello { extended, argument } if positive => {
-                self.pipelining &= extended;
-                self.facts.helo = argument;
-            }
+            Expected::Hello { argument, .. } if positive => self.facts.helo = argument,
             Expected::Mail { from } => {
                 self.transaction = positive.then(|| Transaction { from, to: Vec::new() });
             }

@@ -1,13 +1,14 @@
-//! Where log lines go, and that they never delay mail: a line that cannot be
-//! written at once is lost.
+//! Where log lines go, and that they never hold up mail: who does not take a
+//! line within a moment does not get it.
 
 pub mod line;
 
 use std::io::{self, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
@@ -16,7 +17,8 @@ use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::activation::Client;
 use crate::cli::LogTo;
-use crate::io::write_pipe;
+use crate::io::write_if_ready;
+use crate::limits;
 
 use line::{Line, digits};
 
@@ -36,6 +38,8 @@ pub enum Level {
 pub struct Log {
     sink: Sink,
     pid: u32,
+    /// The sink was waited for in vain.
+    stuck: bool,
 }
 
 enum Sink {
@@ -63,7 +67,7 @@ impl Log {
             LogTo::Auto | LogTo::Syslog => Sink::Syslog { path: None },
             LogTo::SyslogAt(path) => Sink::Syslog { path: Some(path) },
         };
-        Log { sink, pid: std::process::id() }
+        Log { sink, pid: std::process::id(), stuck: false }
     }
 
     /// The lines of the session with this client.
@@ -85,14 +89,34 @@ impl Log {
             self.sink = open_syslog(path, self.pid).map_or(Sink::Nowhere, Sink::Open);
         }
         // Whatever goes wrong, mail is not to suffer from it.
-        let _ = match &mut self.sink {
+        if self.write(level, text).is_err() && !self.stuck {
+            self.stuck = !self.comes_free();
+            let _ = self.write(level, text);
+        }
+    }
+
+    fn write(&mut self, level: Level, text: &[u8]) -> io::Result<()> {
+        match &mut self.sink {
             Sink::Nowhere | Sink::Syslog { .. } => Ok(()),
             Sink::Stderr { journal } => write_stderr(level, *journal, text),
             Sink::Open(logger) => match level {
                 Level::Error => logger.err(text).map_err(io::Error::other),
                 Level::Info => logger.info(text).map_err(io::Error::other),
             },
+        }
+    }
+
+    /// Does the sink take something before long?
+    fn comes_free(&self) -> bool {
+        let fd = match &self.sink {
+            Sink::Stderr { .. } => stderr(),
+            Sink::Open(Logger { backend: LoggerBackend::Unix(socket), .. }) => socket.as_fd(),
+            _ => return false,
         };
+        let Ok(time) = Timespec::try_from(limits::LOG_WAIT) else {
+            return false;
+        };
+        matches!(poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], Some(&time)), Ok(1..))
     }
 }
 
@@ -124,16 +148,11 @@ fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
     }
     line.extend(text);
     line.push(b'\n');
-    match send(stderr(), &line, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-        Err(Errno::NOTSOCK) => {
-            let mut rest = &line[..];
-            while !rest.is_empty() {
-                rest = rest.get(write_pipe(stderr(), rest)?..).unwrap_or_default();
-            }
-            Ok(())
-        }
-        sent => sent.map(|_| ()).map_err(io::Error::from),
-    }
+    let sent = match send(stderr(), &line, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Err(Errno::NOTSOCK) => write_if_ready(stderr(), &line),
+        sent => sent,
+    };
+    sent.map(|_| ()).map_err(io::Error::from)
 }
 
 /// Connects to syslogd. The crate's own way of opening blocks when syslogd

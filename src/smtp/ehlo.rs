@@ -29,11 +29,15 @@ pub const PASSED: &[&str] = &[
 /// The extension that lets commands be sent before earlier ones are answered.
 const PIPELINING: &str = "PIPELINING";
 
-/// Takes from the MTA's reply to EHLO what is not passed; says whether the MTA
-/// takes commands in groups.
-pub fn filter(reply: &mut Reply) -> bool {
+/// Takes from the MTA's reply to EHLO what is not passed, or to HELO (not
+/// `extended`) all but the first line; says whether the MTA takes
+/// commands in groups.
+pub fn filter(reply: &mut Reply, extended: bool) -> bool {
     let mut pipelining = false;
     reply.retain(|line| {
+        if !extended {
+            return false;
+        }
         let keyword = line.split(|&b| b == b' ').next().unwrap_or_default();
         // "AUTH=LOGIN" is how some servers of the 1990s and their clients spell it.
         let keyword = keyword.split(|&b| b == b'=').next().unwrap_or_default();

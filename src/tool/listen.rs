@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::io::Errno;
-use sd_notify::NotifyState;
 
 use crate::cli::Settings;
 use crate::{exit, sys};
@@ -29,6 +28,7 @@ use super::notes::{Flood, PACE, say};
 use super::refused::{self, Refused, watched};
 use super::sessions::{Caps, Full, Sessions};
 use super::sockets;
+use super::status::Status;
 
 /// Accepting rests this long when the system is out of descriptors or memory:
 /// the connection stays in the queue, so poll would return at once, for ever.
@@ -96,7 +96,7 @@ impl AcceptLoop {
 
     /// Accepts until SIGTERM.
     pub(super) fn run(&mut self) -> anyhow::Result<ExitCode> {
-        self.status.show(&self.sessions, Instant::now(), Some(NotifyState::Ready));
+        self.status.ready(&self.sessions, Instant::now());
         let (mut fds, mut ready) = (Vec::new(), Vec::new());
         while !sys::terminated() {
             let now = Instant::now();
@@ -153,7 +153,7 @@ impl AcceptLoop {
         if let Some(what) = self.sessions.crashed() {
             self.troubles.note(now, || what);
         }
-        self.status.show(&self.sessions, now, None);
+        self.status.show(&self.sessions, now);
     }
 
     /// Takes one connection from a listener that has one.
@@ -234,47 +234,4 @@ fn is_of_the_connection(error: &io::Error) -> bool {
                 | Errno::OPNOTSUPP
         )
     )
-}
-
-/// The line in `systemctl status` (sd_notify(3)).
-struct Status {
-    wanted: bool,
-    refused: u64,
-    shown: (usize, u64),
-    next: Option<Instant>,
-}
-
-impl Status {
-    fn new() -> Self {
-        let wanted = std::env::var_os("NOTIFY_SOCKET").is_some();
-        Status { wanted, refused: 0, shown: (0, 0), next: None }
-    }
-
-    fn is_old(&self, sessions: &Sessions) -> bool {
-        self.wanted && self.shown != (sessions.count(), self.refused)
-    }
-
-    /// Shows the numbers if they have changed, at most once in a while.
-    fn show(&mut self, sessions: &Sessions, now: Instant, also: Option<NotifyState<'_>>) {
-        let early = self.next.is_some_and(|t| now < t);
-        if !self.wanted || (also.is_none() && (early || !self.is_old(sessions))) {
-            return;
-        }
-        self.shown = (sessions.count(), self.refused);
-        self.next = Some(now + PACE);
-        let text = format!(
-            "{} of {} sessions, {} refused",
-            sessions.count(),
-            sessions.caps().total,
-            self.refused
-        );
-        let states: Vec<_> = also.into_iter().chain([NotifyState::Status(&text)]).collect();
-        let _ = sd_notify::notify(&states);
-    }
-
-    fn stopping(&self) {
-        if self.wanted {
-            let _ = sd_notify::notify(&[NotifyState::Stopping]);
-        }
-    }
 }

@@ -14,3 +14,4 @@ mod refused;
 mod sessions;
 mod sink;
 mod sockets;
+mod status;
