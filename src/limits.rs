@@ -75,5 +75,8 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// lines, by default); once in a session, then its lines are lost.
 pub const LOG_WAIT: Duration = Duration::from_millis(100);
 
+/// A session that waits for so long shows in its status line what for.
+pub const STATUS_AFTER: Duration = Duration::from_millis(500);
+
 /// Text from outside in a log line, in octets.
 pub const LOGGED_TEXT: usize = 256;

@@ -93,9 +93,6 @@ impl Session {
     /// Waits until a peer has sent something, the one we write to takes more,
     /// the time is up or a signal comes.
     fn wait(&mut self, dialogue: &mut Dialogue, writing_to: Option<Peer>) {
-        if self.status.is_wanted() {
-            self.status.show(&self.client, dialogue.place());
-        }
         if (sys::terminated() || sys::time_is_up()) && !self.called_off {
             self.called_off = true;
             let over = match sys::terminated() {
@@ -110,7 +107,9 @@ impl Session {
             mta_in: dialogue.wants(Peer::Mta),
             mta_out: writing_to == Some(Peer::Mta),
         };
-        let time = self.time_left(dialogue);
+        let limit = self.time_left(dialogue);
+        let news = self.status.is_news(dialogue.place());
+        let time = if news { limit.min(limits::STATUS_AFTER) } else { limit };
         match self.wires.wait(interest, time) {
             Ok(Event::Ready { client, mta }) => {
                 if client {
@@ -119,6 +118,9 @@ impl Session {
                 if mta {
                     self.receive(dialogue, Peer::Mta);
                 }
+            }
+            Ok(Event::TimedOut) if time < limit => {
+                self.status.show(&self.client, dialogue.place());
             }
             Ok(Event::TimedOut) => dialogue.expire(),
             Ok(Event::Signal) => {}

@@ -1,5 +1,12 @@
 //! What `systemctl status` shows of a session (sd_notify(3)).
+//!
+//! Whatever is notified wakes the supervisor, which has other things to do than
+//! to follow each of a thousand short sessions. So a session shows what it is
+//! doing only when it has been at it for a while, and never waits to show it.
 
+use std::os::unix::net::UnixDatagram;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sd_notify::NotifyState;
 
 use crate::activation::Client;
@@ -11,34 +18,34 @@ pub struct Status {
 }
 
 impl Status {
-    /// Asks the environment.
+    /// Asks the environment, and tells the supervisor that the session is there.
     #[must_use]
     pub fn new() -> Self {
-        Status { wanted: std::env::var_os("NOTIFY_SOCKET").is_some(), shown: "" }
+        let status = Status { wanted: std::env::var_os("NOTIFY_SOCKET").is_some(), shown: "" };
+        status.tell(NotifyState::Ready);
+        status
     }
 
-    /// Does anybody look?
+    /// Is this something that is not shown yet, to somebody who looks?
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.wanted
+    pub fn is_news(&self, place: &'static str) -> bool {
+        self.wanted && self.shown != place
     }
 
-    /// Shows what the session is doing, if that is news.
+    /// Shows what the session is doing.
     pub fn show(&mut self, client: &Client, place: &'static str) {
-        if self.shown == place {
-            return;
-        }
-        let text = format!("{}: {place}", client.ip);
-        let ready = self.shown.is_empty().then_some(NotifyState::Ready);
         self.shown = place;
-        let states: Vec<_> = ready.into_iter().chain([NotifyState::Status(&text)]).collect();
-        let _ = sd_notify::notify(&states);
+        self.tell(NotifyState::Status(&format!("{}: {place}", client.ip)));
     }
 
     /// The session is ending.
     pub fn stopping(&self) {
-        if self.wanted {
-            let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        self.tell(NotifyState::Stopping);
+    }
+
+    fn tell(&self, state: NotifyState<'_>) {
+        if self.wanted && supervisor_reads() {
+            let _ = sd_notify::notify(&[state]);
         }
     }
 }
@@ -47,4 +54,21 @@ impl Default for Status {
     fn default() -> Self {
         Status::new()
     }
+}
+
+/// Would the supervisor take news at once? The library's call waits while the
+/// socket's queue is full, and clients are not to wait for a supervisor that is
+/// stuck.
+#[must_use]
+pub fn supervisor_reads() -> bool {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
+    // An abstract socket; systemd itself has used a path since 2013.
+    if path.as_encoded_bytes().starts_with(b"@") {
+        return true;
+    }
+    let Ok(socket) = UnixDatagram::unbound() else { return false };
+    if socket.connect(path).is_err() {
+        return false;
+    }
+    matches!(poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&Timespec::default())), Ok(1..))
 }

@@ -1,10 +1,10 @@
 //! What `systemctl status` shows of `listen` (sd_notify(3)).
 
-use std::os::unix::net::UnixDatagram;
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sd_notify::{NotifyState, notify};
+
+use crate::status::supervisor_reads;
 
 use super::notes::PACE;
 use super::sessions::Sessions;
@@ -62,16 +62,4 @@ impl Status {
         let (count, total) = (sessions.count(), sessions.caps().total);
         format!("{count} of {total} sessions, {} refused", self.refused)
     }
-}
-
-/// Whether news would be taken at once. `notify` waits while the socket's
-/// queue is full, and clients are not to wait for a supervisor that is stuck.
-fn supervisor_reads() -> bool {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
-    let Ok(socket) = UnixDatagram::unbound() else { return false };
-    if socket.connect(path).is_err() {
-        return false;
-    }
-    let mut fds = [PollFd::new(&socket, PollFlags::OUT)];
-    matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1..))
 }
