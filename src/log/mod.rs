@@ -63,7 +63,9 @@ impl Log {
             LogTo::Nowhere => Sink::Nowhere,
             LogTo::Stderr if stderr_is_client() => Sink::Syslog { path: None },
             LogTo::Stderr => Sink::Stderr { journal: stderr_is_journal() },
-            LogTo::Auto if stderr_is_journal() => Sink::Stderr { journal: true },
+            LogTo::Auto if stderr_is_journal() && !stderr_is_client() => {
+                Sink::Stderr { journal: true }
+            }
             LogTo::Auto | LogTo::Syslog => Sink::Syslog { path: None },
             LogTo::SyslogAt(path) => Sink::Syslog { path: Some(path) },
         };
