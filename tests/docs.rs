@@ -1,0 +1,325 @@
+//! The documents against the program: what the program has, the documents name, in the program's own words.
+//!
+//! The manual page is read as a person sees it ([`Page`]), not as it is written, so that a reply's text may be broken
+//! over lines and `Fl -log` is `--log`. That mandoc finds no fault with it is tested where mandoc is at hand.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails so")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use common::{Script, Session};
+use regex::Regex;
+use smtp_wrapper::cli::{self, OPTIONS, Settings};
+use smtp_wrapper::smtp::{ehlo, standing};
+use smtp_wrapper::{exit, limits};
+
+const README: &str = include_str!("../README.md");
+const CHANGELOG: &str = include_str!("../CHANGELOG.md");
+const MAN: &str = include_str!("../man/smtp-wrapper.8");
+
+/// The two commands that a newcomer types.
+const COMMANDS: [&str; 2] = ["cargo run --release -- try", "tests/run"];
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a regular expression")
+}
+
+/// A section of the manual page.
+struct Page {
+    /// As it is written.
+    source: String,
+    /// The words, parted by one space, without macros and escapes.
+    words: String,
+}
+
+impl Page {
+    fn section(name: &str) -> Page {
+        let (_, rest) = MAN
+            .split_once(&format!("\n.Sh {name}\n"))
+            .unwrap_or_else(|| panic!("no section {name}"));
+        let source = rest.split("\n.Sh ").next().unwrap_or(rest).to_owned();
+        let mut words = String::new();
+        for line in source.lines() {
+            words.push_str(&plain(line));
+            words.push(' ');
+        }
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        Page { source, words }
+    }
+
+    /// The heads of its list entries, in words.
+    fn entries(&self) -> Vec<String> {
+        self.source.lines().filter(|line| line.starts_with(".It")).map(plain).collect()
+    }
+
+    /// Is there an entry whose head has this word?
+    fn has_entry(&self, word: &str) -> bool {
+        self.entries().iter().any(|head| head.split([' ', ',', '=']).any(|w| w == word))
+    }
+
+    #[track_caller]
+    fn says(&self, words: &str) {
+        let place = self.words.match_indices(words).find(|(at, _)| {
+            let after = self.words.get(at + words.len()..).unwrap_or_default();
+            !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-')
+        });
+        assert!(place.is_some(), "the manual page does not say: {words}\nin: {}", self.words);
+    }
+}
+
+/// A line of mdoc in words.
+fn plain(line: &str) -> String {
+    let line = line.replace("\\e", "\\").replace("\\&", "");
+    let Some(arguments) = line.strip_prefix('.') else {
+        return line;
+    };
+    let (mut out, mut dash, mut glued) = (String::new(), false, true);
+    for word in arguments.split_whitespace() {
+        match word {
+            "Ns" => glued = true,
+            "Fl" => dash = true,
+            "It" | "Ar" | "Sy" | "Ev" | "Cm" | "Pa" | "Ql" | "Dv" | "Sx" | "Nm" | "Va" | "br" => {}
+            _ => {
+                // Punctuation of its own belongs to the word before it.
+                let stands_apart = !glued && !matches!(word, "," | ":" | "." | ";");
+                out.push_str(if stands_apart { " " } else { "" });
+                out.push_str(if dash { "-" } else { "" });
+                out.push_str(word);
+                (dash, glued) = (false, false);
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
+    let (page, help) = (Page::section("OPTIONS"), cli::help());
+    for option in OPTIONS {
+        for name in option.names {
+            let lower = option.value.to_lowercase();
+            let head = format!("{name} {lower}");
+            let heads = page.entries();
+            let found = heads.iter().any(|entry| entry.split(", ").any(|one| one == head));
+            assert!(found, "manual page: no entry for {head} in {heads:?}");
+            let shown = format!("`{name} {}`", option.value);
+            assert!(README.contains(&shown), "README: no {shown}");
+            let line = help.lines().find(|line| line.split([' ', ',']).any(|word| word == *name));
+            assert!(line.is_some_and(|line| line.contains(option.help)), "--help: {name}");
+        }
+    }
+    for name in ["--help", "--version"] {
+        assert!(page.has_entry(name) && README.contains(name) && help.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_program() {
+    let (page, settings) = (Page::section("OPTIONS"), Settings::default());
+    for (option, default) in [
+        ("--upstream HOST:PORT", settings.upstream.to_string()),
+        ("--max N", settings.max.to_string()),
+        ("--max-per-address N", settings.max_per_address.to_string()),
+        ("--backlog N", settings.backlog.to_string()),
+    ] {
+        page.says(&format!("The default is {default}."));
+        let row = README.lines().find(|line| line.starts_with(&format!("| `{option}`")));
+        let row = row.unwrap_or_else(|| panic!("README: no row for {option}"));
+        assert!(row.ends_with(&format!(" {default} |")), "{row}: not {default}");
+    }
+}
+
+#[test]
+fn every_reply_of_ours_is_in_the_manual_page() {
+    let page = Page::section("REPLIES");
+    for reply in standing::ALL {
+        assert!(page.has_entry(reply.rule), "no entry for {}", reply.rule);
+        page.says(&format!("{} {} {}", reply.rule, reply.code, reply.text));
+    }
+}
+
+#[test]
+fn the_replies_of_listen_are_in_the_manual_page() {
+    // They belong to the tool alone, so they are read from its source.
+    let source = include_str!("../src/tool/refused.rs");
+    let reply = regex(r#"rule: "([^"]+)",[ \n]+code: ([0-9]+),[ \n]+text: "([^"]+)""#);
+    let page = Page::section("REPLIES");
+    let found: Vec<_> =
+        reply.captures_iter(source).map(|found| found.extract::<3>().1.join(" ")).collect();
+    assert_eq!(found.len(), source.matches(": Standing =").count(), "{found:?}");
+    for words in found {
+        page.says(&words);
+    }
+}
+
+#[test]
+fn the_manual_page_lists_no_reply_that_is_gone() {
+    let source = include_str!("../src/tool/refused.rs");
+    for rule in Page::section("REPLIES").entries() {
+        let known = standing::ALL.iter().any(|reply| reply.rule == rule);
+        assert!(known || source.contains(&format!("{rule:?}")), "{rule} is no reply of ours");
+    }
+}
+
+#[test]
+fn every_exit_status_is_in_the_manual_page_and_in_help() {
+    let (page, help) = (Page::section("EXIT STATUS"), cli::help());
+    let statuses = [exit::OK, exit::INTERNAL, exit::TEMPORARY, exit::CONFIGURATION]
+        .map(|status| status.to_string());
+    assert_eq!(page.entries(), statuses);
+    let (_, line) = help.split_once("Exit status:").expect("a line on exit statuses");
+    for status in statuses {
+        assert!(line.contains(&format!(" {status} ")), "--help: {status}");
+    }
+}
+
+#[test]
+fn every_ehlo_keyword_is_in_the_manual_page_and_in_the_readme() {
+    let page = Page::section("DESCRIPTION");
+    let (_, readme) = README.split_once("**EHLO.**").expect("a paragraph on EHLO");
+    let readme = readme.split("\n- **").next().expect("its end");
+    let list = regex(r"keywords are passed: ([A-Z0-9, -]+)\.")
+        .captures(&page.words)
+        .expect("a list of keywords");
+    let listed: BTreeSet<&str> = list.get(1).expect("the list").as_str().split(", ").collect();
+    assert_eq!(listed, ehlo::PASSED.iter().copied().collect());
+    for keyword in ehlo::PASSED {
+        assert!(
+            readme
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+                .any(|word| word == *keyword),
+            "{keyword}"
+        );
+    }
+}
+
+/// The log lines of a session with a delivered message and one with no MTA, so of every kind that mail makes.
+fn log_lines() -> Vec<String> {
+    let mut delivered = Session::starts();
+    delivered.opens_a_message();
+    delivered.plays(
+        "C: x
+         C: .
+         S: 250 2.0.0 queued",
+    );
+    delivered.quits();
+    let mut away = Session::with(Script::absent());
+    away.plays("S: 421 4.3.0 Mail system not available, try again later\nS: (closed)");
+    away.ends(&[75]);
+    [delivered.log.lines(), away.log.lines()].concat()
+}
+
+#[test]
+fn every_log_key_is_in_the_manual_page_and_every_kind_of_line_was_seen() {
+    let (page, key) = (Page::section("LOG"), regex(" ([a-z]+)="));
+    let lines = log_lines();
+    for kind in ["verdict=pass", "session=end", "error="] {
+        assert!(lines.iter().any(|line| line.contains(kind)), "no {kind} in {lines:#?}");
+    }
+    let mut seen = BTreeSet::new();
+    for line in &lines {
+        seen.extend(key.captures_iter(line).map(|found| found.extract::<1>().1[0].to_owned()));
+    }
+    for key in &seen {
+        assert!(page.has_entry(key), "the manual page has no log key {key}");
+    }
+    for head in page.entries() {
+        let key = head.split([' ', '=']).next().unwrap_or_default();
+        assert!(
+            seen.contains(key),
+            "the manual page has the log key {key}, which no line had: {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn the_lines_shown_in_the_readme_have_the_keys_of_real_ones() {
+    let key = regex("(?:^|[ :])([a-z]+)=");
+    let keys = |line: &str| -> Vec<String> {
+        let line = line.split_once("v=1").map_or(line, |(_, rest)| rest);
+        key.captures_iter(line).map(|found| found.extract::<1>().1[0].to_owned()).collect()
+    };
+    let lines = log_lines();
+    for kind in [" verdict=", " session=end "] {
+        let shown = README.lines().find(|line| line.starts_with("    v=1") && line.contains(kind));
+        let real = lines.iter().find(|line| line.contains(kind)).expect("a real line");
+        assert_eq!(shown.map(keys), Some(keys(real)), "{kind}");
+    }
+}
+
+#[test]
+fn the_limits_are_in_the_manual_page() {
+    let page = Page::section("LIMITS");
+    page.says(&format!("{} octets, CR LF included; AUTH", limits::COMMAND_LINE));
+    page.says(&format!("a line of its exchange, {} octets", limits::AUTH_LINE));
+    page.says(&format!("{} octets; then the reply is given", limits::LINE_WITHOUT_END));
+    page.says(&format!("Recipients of a transaction {};", limits::RECIPIENTS));
+    page.says(&format!("Refused commands {} answered 5yz", limits::ERRORS));
+    page.says(&format!("{} octets a line, {} lines", limits::REPLY_LINE, limits::REPLY_LINES));
+    page.says(&format!("{} sent to the MTA in a group", limits::PIPELINE));
+    let seconds = |time: std::time::Duration| time.as_secs();
+    page.says(&format!(
+        "For a command {} seconds; for the MTA's greeting {}, its reply to a command {}, to DATA {}, to the end of mail \
+         data {}; for a block of mail data, or a peer to take one, {}.",
+        seconds(limits::COMMAND_WAIT),
+        seconds(limits::GREETING_WAIT),
+        seconds(limits::REPLY_WAIT),
+        seconds(limits::DATA_REPLY_WAIT),
+        seconds(limits::END_OF_DATA_WAIT),
+        seconds(limits::BLOCK_WAIT),
+    ));
+    page.says(&format!("silent for {} seconds", seconds(limits::REFUSED_DATA_WAIT)));
+    page.says(&format!("Session {} seconds", seconds(limits::SESSION)));
+    page.says(&format!("Address of the MTA {} seconds", seconds(limits::CONNECT_WAIT)));
+    page.says(&format!("Last reply {} seconds", seconds(limits::LINGER)));
+    page.says(&format!("Log {} seconds", limits::LOG_WAIT.as_secs_f64()));
+    Page::section("LOG").says(&format!("for {} seconds", limits::LOG_WAIT.as_secs_f64()));
+    Page::section("LOG").says(&format!("cut after {} octets", limits::LOGGED_TEXT));
+}
+
+#[test]
+fn the_readme_begins_with_the_two_commands() {
+    let shown: Vec<&str> = README.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    assert_eq!(shown.first(), Some(&COMMANDS[0]));
+    assert!(shown.contains(&COMMANDS[1]));
+}
+
+#[test]
+fn documents_name_only_what_is_in_the_project() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let outside = regex(r"\.\./|/(?:work|root|home|tmp|build)/");
+    // Not behind a slash: /usr/share/man is not ours.
+    let inside = regex(r"(?m)(?:^|[ `(])((?:src|tests|inetd|systemd|man)/[A-Za-z0-9@._/-]*)");
+    let mut found = 0;
+    for (name, text) in
+        [("README.md", README), ("CHANGELOG.md", CHANGELOG), ("the manual page", MAN)]
+    {
+        assert_eq!(outside.find(text).map(|found| found.as_str()), None, "{name}");
+        for [path] in inside.captures_iter(text).map(|found| found.extract().1) {
+            assert!(root.join(path).exists(), "{name}: there is no {path}");
+            found += 1;
+        }
+    }
+    assert!(found > 20, "{found} paths found: is the pattern right?");
+}
+
+#[test]
+fn the_changelog_has_this_version_on_top() {
+    let version = CHANGELOG.lines().find_map(|line| line.strip_prefix("## ")).expect("a version");
+    assert_eq!(version.split(' ').next(), Some(env!("CARGO_PKG_VERSION")));
+    assert!(README.contains(concat!("Version ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn mandoc_finds_no_fault() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/man/smtp-wrapper.8");
+    // Not every machine with Rust has it; tests/run installs it.
+    if let Ok(lint) = Command::new("mandoc").args(["-Tlint", "-Wwarning", page]).output() {
+        let found = String::from_utf8_lossy(&lint.stdout);
+        assert!(lint.status.success(), "{found}");
+    }
+}
