@@ -8,6 +8,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use crate::upstream::Address;
@@ -123,7 +124,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "PORT",
         help: "port of the MTA, as in the original",
         scope: Scope::Session,
-        set: |s, v| number(v).map(|p| s.upstream.port = p),
+        set: |s, v| number(v).map(|p: NonZeroU16| s.upstream.port = p.get()),
     },
     Opt {
         names: &["--time-limit", "-t"],
@@ -158,7 +159,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "N",
         help: "connections the kernel keeps until they are accepted (512)",
         scope: Scope::Listen,
-        set: |s, v| number(v).map(|n| s.backlog = n),
+        set: |s, v| number(v).map(|n: u16| s.backlog = n.into()),
     },
 ];
 
@@ -212,11 +213,12 @@ fn option(
         Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
         _ => (arg.as_str(), None),
     };
-    let known = OPTIONS.iter().find(|o| o.names.contains(&name));
-    let known = known.filter(|o| o.scope == Scope::Session || mode == Mode::Listen);
-    let Some(known) = known else {
-        return Err(UsageError(format!("unknown argument {arg:?}")));
+    let Some(known) = OPTIONS.iter().find(|o| o.names.contains(&name)) else {
+        return Err(UsageError(unknown(&arg, mode)));
     };
+    if known.scope == Scope::Listen && mode != Mode::Listen {
+        return Err(UsageError(format!("{name} is an option of `smtp-wrapper listen`")));
+    }
     let value = match inline {
         Some(value) => value,
         None => {
@@ -229,6 +231,19 @@ fn option(
         settings.session_args.push(value);
     }
     Ok(())
+}
+
+/// What to say of an argument that is none.
+fn unknown(arg: &str, mode: Mode) -> String {
+    match arg {
+        "listen" | "try" => format!("{arg:?} comes before the options: smtp-wrapper {arg} …"),
+        _ if mode == Mode::Try && !arg.starts_with('-') => {
+            format!(
+                "unknown argument {arg:?}: try listens on 127.0.0.1:2525 and takes options only"
+            )
+        }
+        _ => format!("unknown argument {arg:?}"),
+    }
 }
 
 fn text(arg: OsString) -> Result<String, UsageError> {
@@ -313,7 +328,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (line, says) in [
-            ("--max 3", "unknown argument \"--max\""), // of listen alone
+            ("--max 3", "--max is an option of `smtp-wrapper listen`"),
+            ("-t 5 listen", "\"listen\" comes before the options"),
+            ("try 2600", "unknown argument \"2600\": try listens on"),
+            ("-sp 0", "-sp \"0\": not a number"),
+            ("--upstream a:0", "--upstream \"a:0\": the port must"),
+            ("listen --backlog -1", "--backlog \"-1\": not a number"),
             ("foo", "unknown argument \"foo\""),
             ("-t", "-t wants SEC"),
             ("-t 0", "-t \"0\": must be above 0"),

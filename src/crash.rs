@@ -4,7 +4,6 @@
 //! Nothing is unwound: the process is the session, and the kernel closes the
 //! MTA's connection, which without an end of mail data delivers nothing.
 
-use std::fmt::Write as _;
 use std::panic;
 
 use rustix::io::Errno;
@@ -14,6 +13,7 @@ use rustix::stdio::{stdin, stdout};
 use crate::cli::LogTo;
 use crate::exit;
 use crate::io::write_if_ready;
+use crate::log::line::Line;
 use crate::log::{Level, Log};
 use crate::smtp::standing;
 
@@ -23,11 +23,12 @@ pub fn install(log: &'static LogTo) {
         let mut reply = Vec::new();
         standing::INTERNAL.encode(&mut reply);
         say(&reply);
-        let mut text = format!("session=panic rule={}", standing::INTERNAL.rule);
+        let mut line = Line::without_session();
+        line.word("session", "panic").word("end", standing::INTERNAL.rule);
         if let Some(place) = info.location() {
-            let _ = write!(text, " at={}:{}", place.file(), place.line());
+            line.word("file", place.file()).number("line", place.line().into());
         }
-        Log::new(log).line(Level::Error, text.as_bytes());
+        Log::new(log).line(Level::Error, line.as_bytes());
         std::process::exit(exit::INTERNAL.into());
     }));
 }

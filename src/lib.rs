@@ -36,10 +36,12 @@ pub mod tool;
 pub mod upstream;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use activation::NoClient;
 use cli::{LogTo, Mode, Settings, UsageError};
+use log::line::Line;
 use log::{Level, Log};
 use session::Session;
 use smtp::standing::{self, Standing};
@@ -71,10 +73,7 @@ fn serve(settings: Settings) -> ExitCode {
     match activation::client() {
         Ok(client) => Session::new(settings, client, log).run(),
         Err(NoClient::Gone) => {
-            log.line(
-                Level::Info,
-                format!("v=1 session=end end=client-left ({})", NoClient::Gone).as_bytes(),
-            );
+            no_session(&mut log, Level::Info, "client-left", &NoClient::Gone);
             ExitCode::from(exit::OK)
         }
         // Here fd 1 is the terminal too, and fd 2 leads nowhere any more.
@@ -82,11 +81,7 @@ fn serve(settings: Settings) -> ExitCode {
             let _ = terminal::print(&format!("smtp-wrapper: {}\n", NoClient::Terminal));
             ExitCode::from(exit::CONFIGURATION)
         }
-        Err(none) => {
-            let rule = standing::UNKNOWN_PEER.rule;
-            log.line(Level::Error, format!("v=1 session=none rule={rule} {none}").as_bytes());
-            turn_away(&standing::UNKNOWN_PEER)
-        }
+        Err(why) => turn_away(&mut log, &standing::UNKNOWN_PEER, &why),
     }
 }
 
@@ -100,14 +95,21 @@ fn refuse_to_start(error: &UsageError) -> ExitCode {
     if !log.is_stderr() {
         activation::leave_stderr();
     }
-    let rule = standing::BAD_CONFIGURATION.rule;
-    log.line(Level::Error, format!("v=1 session=none rule={rule} {error}").as_bytes());
-    turn_away(&standing::BAD_CONFIGURATION)
+    turn_away(&mut log, &standing::BAD_CONFIGURATION, error)
 }
 
-fn turn_away(reply: &Standing) -> ExitCode {
+/// Tells the client to come back, and the log why.
+fn turn_away(log: &mut Log, reply: &Standing, why: &dyn Display) -> ExitCode {
+    no_session(log, Level::Error, reply.rule, why);
     let mut wire = Vec::new();
     reply.encode(&mut wire);
     crash::say(&wire);
     ExitCode::from(exit::CONFIGURATION)
+}
+
+/// The log's line of a process that came to no session.
+fn no_session(log: &mut Log, level: Level, end: &str, why: &dyn Display) {
+    let mut line = Line::without_session();
+    line.word("session", "none").word("end", end).outside("why", why.to_string().as_bytes());
+    log.line(level, line.as_bytes());
 }

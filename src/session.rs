@@ -217,6 +217,7 @@ impl Session {
             .word("session", "end")
             .word("end", ending.name())
             .word("mta", if facts.mta_failed { "failed" } else { "ok" })
+            .outside("said", &facts.mta_said)
             .outside("helo", &facts.helo)
             .number("messages", facts.messages.into())
             .number("octets", facts.relayed)

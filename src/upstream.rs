@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
@@ -49,7 +50,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (host, port) = text.rsplit_once(':').ok_or("must be HOST:PORT")?;
-        let port = port.parse().map_err(|_| "the port must be 1 to 65535")?;
+        let port = port.parse::<NonZeroU16>().map_err(|_| "the port must be 1 to 65535")?.get();
         let mut address = Address { port, ..Address::default() };
         if host.contains(':') && !host.starts_with('[') {
             return Err("an IPv6 address stands in brackets, as in [::1]:8025".to_owned());

@@ -49,6 +49,9 @@ fn a_panic_is_a_421_a_line_and_status_70() {
     let mut line = [0; 512];
     let length = log.recv(&mut line).unwrap();
     let line = String::from_utf8_lossy(line.get(..length).unwrap()).into_owned();
-    assert!(line.contains("session=panic") && line.contains("crash.rs:"), "{line}");
+    assert!(
+        line.contains(" session=panic end=session.internal file=tests/crash.rs line="),
+        "{line}"
+    );
     std::fs::remove_file(&path).unwrap();
 }

@@ -1,6 +1,7 @@
 //! The client's lines: framed, judged, and forwarded or refused.
 
-use super::{Answer, Dialogue, Ending, Expected, State, Transaction};
+use super::record::ABANDONED;
+use super::{Answer, Dialogue, Ending, Expected, Stage, State, Transaction};
 use crate::limits;
 use crate::smtp::command::{self, Command};
 use crate::smtp::line::{CRLF, Framed, frame};
@@ -79,49 +80,60 @@ impl Dialogue {
             self.answer_alone(command, otherwise);
             return true;
         }
-        match command.and_then(|command| self.permit(command)) {
-            Ok(command) => {
-                let may_follow = matches!(command, Command::Rcpt(_)) && self.may_follow();
-                let turn = self.expected.is_empty() || may_follow;
-                if turn {
-                    self.forward(command, line);
-                }
-                turn
-            }
-            Err(_) if !self.expected.is_empty() => false,
-            Err(refusal) => {
-                self.refuse(refusal);
-                if *refusal == standing::NO_CHUNKING {
-                    self.close(Ending::Closed(refusal));
-                }
-                true
-            }
+        match command {
+            Ok(command) => match self.objection(command) {
+                None => self.forward_in_turn(command, line),
+                Some(refusal) => self.refuse_in_turn(Some(command), refusal),
+            },
+            Err(refusal) => self.refuse_in_turn(None, refusal),
         }
     }
 
-    /// Rule 4: may RCPT be sent while replies are outstanding?
-    fn may_follow(&self) -> bool {
-        self.pipelining
-            && self.expected.len() < limits::PIPELINE
+    /// Rule 4: only RCPT may be sent while replies are outstanding.
+    fn forward_in_turn(&mut self, command: Command<'_>, line: &[u8]) -> bool {
+        let may_follow = self.pipelining
+            && matches!(command, Command::Rcpt(_))
             && matches!(self.expected.back(), Some(Expected::Mail { .. } | Expected::Rcpt { .. }))
+            && self.expected.len() < limits::PIPELINE;
+        let turn = may_follow || self.expected.is_empty();
+        if turn {
+            self.forward(command, line);
+        }
+        turn
+    }
+
+    /// Rule 4: our replies do not overtake the MTA's.
+    fn refuse_in_turn(&mut self, command: Option<Command<'_>>, refusal: &'static Standing) -> bool {
+        if !self.expected.is_empty() {
+            return false;
+        }
+        if let Some(Command::Rcpt(envelope)) = command {
+            let outcome = Answer::Ours(refusal).outcome(Stage::Rcpt);
+            self.recipient_refused(envelope.path.to_vec(), outcome);
+        }
+        self.refuse(refusal);
+        if *refusal == standing::NO_CHUNKING {
+            self.close(Ending::Closed(refusal));
+        }
+        true
     }
 
     /// Is the command in order (RFC 5321 4.1.4)? The MTA is not asked, so that
     /// what it would make of it makes no difference.
-    fn permit<'a>(&self, command: Command<'a>) -> Result<Command<'a>, &'static Standing> {
+    fn objection(&self, command: Command<'_>) -> Option<&'static Standing> {
         match (command, &self.transaction) {
-            (Command::Mail(_), Some(_)) => Err(&standing::NESTED_MAIL),
-            (Command::Rcpt(_) | Command::Data, None) => Err(&standing::NEED_MAIL),
-            // Those outstanding may yet be accepted; if so, this one's turn shows it.
-            (Command::Rcpt(_), Some(t))
-                if t.to.len() + self.expected.len() >= limits::RECIPIENTS =>
-            {
-                Err(&standing::TOO_MANY_RECIPIENTS)
+            (Command::Mail(_), Some(_)) => Some(&standing::NESTED_MAIL),
+            (Command::Rcpt(_) | Command::Data, None) => Some(&standing::NEED_MAIL),
+            (Command::Rcpt(_), Some(t)) => {
+                // Those outstanding may yet be accepted; if so, this one's turn shows it.
+                let most = t.to.len() + self.expected.len();
+                (most >= limits::RECIPIENTS).then_some(&standing::TOO_MANY_RECIPIENTS)
             }
-            (Command::Data, Some(t)) if t.to.is_empty() && self.expected.is_empty() => {
-                Err(&standing::NEED_RCPT)
+            (Command::Data, Some(t)) => {
+                let none = t.to.is_empty() && self.expected.is_empty();
+                none.then_some(&standing::NEED_RCPT)
             }
-            _ => Ok(command),
+            _ => None,
         }
     }
 
@@ -143,11 +155,11 @@ impl Dialogue {
                 out.extend_from_slice(b"\r\n");
                 match command {
                     Command::Hello { extended, argument } => {
-                        self.abandon_transaction();
+                        self.abandon_transaction(ABANDONED);
                         Expected::Hello { extended, argument: argument.to_vec() }
                     }
                     Command::Rset => {
-                        self.abandon_transaction();
+                        self.abandon_transaction(ABANDONED);
                         Expected::Idle
                     }
                     Command::Data => Expected::Data,

@@ -40,10 +40,10 @@ impl Dialogue {
     /// client, who looks for it after the end of its data; anything else is not
     /// to be trusted.
     pub(super) fn early_reply(&mut self, reply: Reply) {
-        let answer = match reply.class() {
-            4 | 5 => Answer::Mta(reply),
-            _ => Answer::Ours(&standing::MTA_CONFUSED),
-        };
+        if reply.class() < 4 {
+            return self.confused_by(&reply);
+        }
+        let answer = Answer::Mta(reply);
         if let State::Data(data) = self.state {
             self.discard(data, answer, false);
         } else {

@@ -347,21 +347,22 @@ impl Dialogue {
         if matches!(self.state, State::Closing(_)) {
             return;
         }
-        self.abandon_transaction();
+        self.abandon_transaction(ending.rule());
         self.leave_mta(State::Closing(ending));
     }
 
     /// Tells the client why, then closes.
     fn say_and_close(&mut self, reply: &'static Standing) {
+        self.facts.last_refusal = Some(reply.rule);
         reply.encode(self.to_client.tail());
         self.close(Ending::Closed(reply));
     }
 
     /// The transaction ends without an answer to its message.
-    fn abandon_transaction(&mut self) {
-        if let Some(transaction) = self.transaction.take() {
-            let at = Stage::Data;
-            let outcome = Outcome { at, code: None, rule: "client.abandoned", text: Vec::new() };
+    fn abandon_transaction(&mut self, rule: &'static str) {
+        if let Some(mut transaction) = self.transaction.take() {
+            let abandoned = Outcome { at: Stage::Data, code: None, rule, text: Vec::new() };
+            let outcome = transaction.refusal.take().unwrap_or(abandoned);
             self.record(transaction, outcome);
         }
     }

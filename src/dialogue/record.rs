@@ -42,6 +42,8 @@ pub struct Transaction {
     pub from: Vec<u8>,
     /// The forward-paths that the MTA accepted.
     pub to: Vec<Vec<u8>>,
+    /// What DATA was refused with; the client may try again, or give up.
+    pub(super) refusal: Option<Outcome>,
 }
 
 /// Where in a transaction a verdict fell.
@@ -99,6 +101,9 @@ pub struct Record {
     pub outcome: Outcome,
 }
 
+/// The client gave up what it had begun.
+pub(super) const ABANDONED: &str = "client.abandoned";
+
 /// How the session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -124,6 +129,14 @@ impl Ending {
             Ending::ClientStuck => "client-stuck",
             Ending::Closed(standing) => standing.rule,
             Ending::MtaClosed => "mta.closed",
+        }
+    }
+
+    /// What the log gives as the reason for what the session left undone.
+    pub(super) fn rule(self) -> &'static str {
+        match self {
+            Ending::Quit | Ending::ClientLeft | Ending::ClientStuck => ABANDONED,
+            Ending::Closed(_) | Ending::MtaClosed => self.name(),
         }
     }
 }

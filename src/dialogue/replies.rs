@@ -1,7 +1,7 @@
 //! The MTA's replies: matched to the commands they answer, and passed if they
 //! fit.
 
-use super::{Answer, Dialogue, Ending, Expected, Stage, State, Transaction};
+use super::{Answer, Dialogue, Ending, Expected, Outcome, Stage, State, Transaction};
 use crate::limits;
 use crate::smtp::data::MailData;
 use crate::smtp::ehlo;
@@ -36,11 +36,13 @@ impl Dialogue {
         match framed {
             Framed::Line(length) => {
                 let line = self.mta.bytes().get(..length).unwrap_or_default();
-                let arrived = self.arriving.line(line);
-                self.mta.consume(length + CRLF);
-                match arrived {
-                    Ok(None) => {}
-                    Ok(Some(reply)) => self.reply(reply),
+                match self.arriving.line(line) {
+                    Ok(arrived) => {
+                        self.mta.consume(length + CRLF);
+                        if let Some(reply) = arrived {
+                            self.reply(reply);
+                        }
+                    }
                     Err(_) => self.confused(),
                 }
                 true
@@ -69,13 +71,13 @@ impl Dialogue {
             Some(expected) if expected.fits(&reply) => self.answer(expected, Answer::Mta(reply)),
             Some(expected) => {
                 self.expected.push_front(expected);
-                self.confused();
+                self.confused_by(&reply);
             }
             None if reply.code == 421 => {
                 reply.encode(self.to_client.tail());
                 self.mta_closes();
             }
-            None => self.confused(),
+            None => self.confused_by(&reply),
         }
     }
 
@@ -94,15 +96,20 @@ impl Dialogue {
             Expected::Greeting => self.leave_mta(State::Alone(&standing::REFUSED)),
             Expected::Hello { argument, .. } if positive => self.facts.helo = argument,
             Expected::Mail { from } => {
-                self.transaction = positive.then(|| Transaction { from, to: Vec::new() });
+                self.transaction = positive.then(|| Transaction { from, ..Transaction::default() });
             }
             Expected::Rcpt { to } => self.recipient(to, positive, &answer),
             Expected::Data if positive => self.state = State::Data(MailData::default()),
+            Expected::Data => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.refusal = Some(answer.outcome(Stage::Data));
+                }
+            }
             Expected::EndOfData => self.message(positive, &answer),
             Expected::Auth if answer.code() == 334 => self.state = State::Auth,
             Expected::Auth => self.facts.authenticated |= positive,
             Expected::Quit => self.close(Ending::Quit),
-            Expected::Hello { .. } | Expected::Data | Expected::Idle => {}
+            Expected::Hello { .. } | Expected::Idle => {}
         }
         if let Answer::Mta(reply) = answer {
             if reply.code == 421 {
@@ -113,16 +120,17 @@ impl Dialogue {
     }
 
     fn recipient(&mut self, to: Vec<u8>, accepted: bool, answer: &Answer) {
-        // The transaction is gone if its MAIL was refused after this RCPT had
-        // been sent.
         match &mut self.transaction {
             Some(transaction) if accepted => transaction.to.push(to),
-            other => {
-                let from = other.as_ref().map(|t| t.from.clone()).unwrap_or_default();
-                let transaction = Transaction { from, to: vec![to] };
-                self.record(transaction, answer.outcome(Stage::Rcpt));
-            }
+            _ => self.recipient_refused(to, answer.outcome(Stage::Rcpt)),
         }
+    }
+
+    /// There may be no transaction: its MAIL was refused after RCPT had been
+    /// sent.
+    pub(super) fn recipient_refused(&mut self, to: Vec<u8>, outcome: Outcome) {
+        let from = self.transaction.as_ref().map(|t| t.from.clone()).unwrap_or_default();
+        self.record(Transaction { from, to: vec![to], refusal: None }, outcome);
     }
 
     /// The message's fate is decided.
@@ -139,9 +147,18 @@ impl Dialogue {
         }
     }
 
-    /// The MTA said something that cannot be the answer to what it was asked;
-    /// from here on no reply of it can be trusted to be for anything.
+    /// The MTA sent octets that are no reply, which stand in its inbox.
     fn confused(&mut self) {
+        let said = self.mta.bytes();
+        self.facts.mta_said = said.get(..limits::LOGGED_TEXT).unwrap_or(said).to_vec();
+        self.give_up_mta(&standing::MTA_CONFUSED);
+    }
+
+    /// The MTA gave a reply that cannot be the answer to what it was asked; from
+    /// here on no reply of it can be trusted to be for anything.
+    pub(super) fn confused_by(&mut self, reply: &Reply) {
+        self.facts.mta_said.clear();
+        reply.encode(&mut self.facts.mta_said);
         self.give_up_mta(&standing::MTA_CONFUSED);
     }
 
@@ -156,6 +173,7 @@ impl Dialogue {
     /// outstanding, and 421 for all behind it.
     fn give_up_mta(&mut self, reply: &'static Standing) {
         self.facts.mta_failed = true;
+        self.facts.last_refusal = Some(reply.rule);
         match self.state {
             // RFC 5321 4.3.2: the greeting is 220, 421 or 554.
             State::Calling | State::Greeting => self.say_and_close(&standing::MTA_AWAY),

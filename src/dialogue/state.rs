@@ -80,8 +80,10 @@ pub struct Facts {
     pub relayed: u64,
     /// Commands refused by us.
     pub refused: u32,
-    /// The rule by which the last command or message was.
+    /// The rule of the last reply of ours that was not what the client hoped for.
     pub last_refusal: Option<&'static str>,
+    /// What the MTA said when it should not have.
+    pub mta_said: Vec<u8>,
     /// The MTA could not be reached, was lost or said what it must not.
     pub mta_failed: bool,
 }

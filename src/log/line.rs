@@ -42,6 +42,14 @@ impl Line {
         line
     }
 
+    /// The lines of a process that has no session: it does not know the client,
+    /// or is at its end.
+    #[must_use]
+    pub fn without_session() -> Self {
+        let text = b"v=1 sid=- ip=[-] port=-".to_vec();
+        Line { head: text.len(), text }
+    }
+
     /// Begins the next line.
     pub fn begin(&mut self) -> &mut Self {
         self.text.truncate(self.head);

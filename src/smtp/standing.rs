@@ -82,6 +82,12 @@ standing! {
     UNKNOWN_PEER = "session.unknown-peer" 421 "4.3.0 Cannot tell the client's address, try again later";
     /// The command line is wrong.
     BAD_CONFIGURATION = "session.bad-configuration" 421 "4.3.5 Configuration error, try again later";
+    /// `listen`: as many sessions run as `--max` allows.
+    LISTEN_TOO_MANY = "listen.too-many" 421 "4.7.0 Too many connections, try again later";
+    /// `listen`: as many sessions of this client run as `--max-per-address` allows.
+    LISTEN_TOO_MANY_OF_ADDRESS = "listen.too-many-of-address" 421 "4.7.0 Too many connections from your address, try again later";
+    /// `listen`: no process could be started.
+    LISTEN_NO_PROCESS = "listen.no-process" 421 "4.3.0 Cannot start a session, try again later";
     /// A fault of the program.
     INTERNAL = "session.internal" 421 "4.3.0 Internal error, try again later";
 }

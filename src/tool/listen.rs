@@ -21,11 +21,12 @@ use anyhow::Context;
 use rustix::io::Errno;
 
 use crate::cli::Settings;
+use crate::smtp::standing;
 use crate::{exit, sys};
 
 use super::launcher::Launcher;
 use super::notes::{Flood, PACE, say};
-use super::refused::{self, Refused, watched};
+use super::refused::{Refused, watched};
 use super::sessions::{Caps, Full, Sessions};
 use super::sockets;
 use super::status::Status;
@@ -178,14 +179,14 @@ impl AcceptLoop {
                     self.sessions.reap();
                     self.troubles
                         .note(now, || format!("cannot start a session for [{client}]: {error}"));
-                    &refused::NO_PROCESS
+                    &standing::LISTEN_NO_PROCESS
                 }
             },
             Err(full) => {
                 let Caps { total, per_address } = self.sessions.caps();
                 let reply = match full {
-                    Full::Total => &refused::TOO_MANY,
-                    Full::Address => &refused::TOO_MANY_OF_ADDRESS,
+                    Full::Total => &standing::LISTEN_TOO_MANY,
+                    Full::Address => &standing::LISTEN_TOO_MANY_OF_ADDRESS,
                 };
                 self.refusals.note(now, || match full {
                     Full::Total => {

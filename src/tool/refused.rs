@@ -17,25 +17,6 @@ use rustix::net::{SendFlags, send};
 use crate::limits::LINGER;
 use crate::smtp::standing::Standing;
 
-/// `--max` sessions run.
-pub(super) const TOO_MANY: Standing = Standing {
-    rule: "listen.too-many",
-    code: 421,
-    text: "4.7.0 Too many connections, try again later",
-};
-/// `--max-per-address` sessions run for this client.
-pub(super) const TOO_MANY_OF_ADDRESS: Standing = Standing {
-    rule: "listen.too-many-of-address",
-    code: 421,
-    text: "4.7.0 Too many connections from your address, try again later",
-};
-/// No process could be started.
-pub(super) const NO_PROCESS: Standing = Standing {
-    rule: "listen.no-process",
-    code: 421,
-    text: "4.3.0 Cannot start a session, try again later",
-};
-
 /// Refused clients waited for at once; the one waited for longest gives way.
 const WAITED_FOR: usize = 64;
 

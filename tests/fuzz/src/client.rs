@@ -1,0 +1,325 @@
+//! The client's end: reads the replies strictly, matches them to what it has
+//! sent, and works out from them what the records must say.
+
+use std::cell::Cell;
+
+use smtp_wrapper::dialogue::Stage;
+use smtp_wrapper::limits;
+use smtp_wrapper::smtp::standing::{self, ALL};
+
+use crate::mta::{Kind, Mta, Unit, verb};
+
+/// What became of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fate {
+    pub to: Vec<u8>,
+    pub code: Option<u16>,
+    pub at: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Commands,
+    Auth,
+    Data,
+    /// A message was answered before its end, for it went on for too long:
+    /// what follows is not to be told apart.
+    Adrift,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    /// What of it has arrived, and how much of that is answered.
+    sent: Vec<u8>,
+    answered: usize,
+    searched: Cell<(usize, usize)>,
+    /// All that it got.
+    pub received: Vec<u8>,
+    state: State,
+    greeted: bool,
+    line: Vec<u8>,
+    lines: Vec<Vec<u8>>,
+    code: u16,
+    /// After this reply there must be none.
+    pub last: bool,
+    /// Replies of the MTA that are accounted for.
+    used: usize,
+    transaction: Option<Vec<Vec<u8>>>,
+    /// The fates there must be; those with `true` may be.
+    pub fates: Vec<(Fate, bool)>,
+    pub time_passed: bool,
+    pub taken: usize,
+    /// Octets since the last line end.
+    unended: usize,
+    /// It has sent a line so long that it may be given up.
+    pub endless: bool,
+}
+
+impl Client {
+    pub fn new() -> Self {
+        Client {
+            sent: Vec::new(),
+            answered: 0,
+            searched: Cell::new((0, 0)),
+            received: Vec::new(),
+            state: State::Commands,
+            greeted: false,
+            line: Vec::new(),
+            lines: Vec::new(),
+            code: 0,
+            last: false,
+            used: 0,
+            transaction: None,
+            fates: Vec::new(),
+            time_passed: false,
+            taken: 0,
+            unended: 0,
+            endless: false,
+        }
+    }
+
+    /// What it sent has arrived.
+    pub fn sends(&mut self, bytes: &[u8]) {
+        self.sent.extend_from_slice(bytes);
+        for octet in bytes {
+            self.unended = if *octet == b'\n' { 0 } else { self.unended + 1 };
+            self.endless |= self.unended > limits::LINE_WITHOUT_END;
+        }
+    }
+
+    pub fn recipients_sent(&self) -> usize {
+        let is_rcpt =
+            |line: &&[u8]| line.get(..5).is_some_and(|l| l.eq_ignore_ascii_case(b"RCPT "));
+        self.sent.split(|&b| b == b'\n').filter(is_rcpt).count()
+    }
+
+    /// The complete command, line or message that is to be answered next.
+    fn unit(&self) -> Option<&[u8]> {
+        let rest = &self.sent[self.answered..];
+        let length = match self.state {
+            State::Data => return self.data().filter(|(_, whole)| *whole).map(|(data, _)| data),
+            _ => rest.iter().position(|b| matches!(b, b'\r' | b'\n'))?,
+        };
+        rest[length..].starts_with(b"\r\n").then(|| &rest[..length + 2])
+    }
+
+    /// The mail data sent so far, and whether that is all of it.
+    pub fn data(&self) -> Option<(&[u8], bool)> {
+        let rest = &self.sent[self.answered..];
+        if self.state != State::Data {
+            return None;
+        }
+        if rest.starts_with(b".\r\n") {
+            return Some((&rest[..3], true));
+        }
+        // What has been searched without success is not searched again.
+        let (from, seen) = self.searched.get();
+        let seen = if from == self.answered { seen } else { 0 };
+        match memmem(&rest[seen..], b"\r\n.\r\n") {
+            Some(at) => Some((&rest[..seen + at + 5], true)),
+            None => {
+                self.searched.set((self.answered, rest.len().saturating_sub(4)));
+                Some((rest, false))
+            }
+        }
+    }
+
+    /// Is there something complete that has no reply?
+    pub fn waits(&self) -> bool {
+        self.greeted && self.state != State::Adrift && self.unit().is_some()
+    }
+
+    pub fn is_adrift(&self) -> bool {
+        self.state == State::Adrift
+    }
+
+    pub fn got(&mut self, bytes: &[u8], mta: &Mta) {
+        self.received.extend_from_slice(bytes);
+        for &octet in bytes {
+            let after_cr = self.line.last() == Some(&b'\r');
+            assert_eq!(octet == b'\n', after_cr, "the client gets a bare CR or LF");
+            self.line.push(octet);
+            if octet == b'\n' {
+                let mut line = std::mem::take(&mut self.line);
+                line.truncate(line.len() - 2);
+                self.reply_line(&line, mta);
+            }
+        }
+    }
+
+    fn reply_line(&mut self, line: &[u8], mta: &Mta) {
+        let shown = line.escape_ascii().to_string();
+        assert!(line.len() >= 4, "the client gets {shown}");
+        assert!(line[..3].iter().all(u8::is_ascii_digit), "the client gets {shown}");
+        assert!(matches!(line[0], b'2'..=b'5'), "the client gets {shown}");
+        assert!(!line.iter().any(u8::is_ascii_control), "a control character: {shown}");
+        let code = line[..3].iter().fold(0, |code, b| code * 10 + u16::from(b - b'0'));
+        assert!(self.lines.is_empty() || self.code == code, "another code: {shown}");
+        self.code = code;
+        self.lines.push(line[4..].to_vec());
+        match line[3] {
+            b'-' => {}
+            b' ' => {
+                let lines = std::mem::take(&mut self.lines);
+                self.reply(code, &lines, mta);
+            }
+            _ => panic!("the client gets {shown}"),
+        }
+    }
+
+    fn reply(&mut self, code: u16, lines: &[Vec<u8>], mta: &Mta) {
+        let shown = format!("{code} {}", lines[0].escape_ascii());
+        assert!(!self.last, "after the last reply comes {shown}");
+        self.last = code == 421;
+        let ours = ALL
+            .iter()
+            .find(|s| s.code == code && lines.len() == 1 && s.text.as_bytes() == &lines[0][..]);
+        if !self.greeted {
+            self.greeted = true;
+            assert!(matches!(code, 220 | 400..), "greeting {shown}");
+            self.account(code, lines, ours.is_some(), None, mta);
+            return;
+        }
+        if self.state == State::Adrift {
+            assert!(code == 221 || code >= 400, "adrift: {shown}");
+            return;
+        }
+        let Some(unit) = self.unit().map(<[u8]>::to_vec) else {
+            assert!(code >= 400, "a reply to nothing: {shown}");
+            if self.state == State::Data && self.time_passed && code != 421 {
+                self.state = State::Adrift;
+                self.message(code);
+            } else {
+                self.last = true;
+            }
+            return;
+        };
+        self.answered += unit.len();
+        let line = unit.strip_suffix(b"\r\n").unwrap_or(&unit);
+        let (kind, text) = match self.state {
+            State::Data => (Kind::Message, &unit[..]),
+            State::Auth => (Kind::AuthLine, line),
+            _ => (Kind::Command, line),
+        };
+        let verb = if kind == Kind::Command { verb(line) } else { Vec::new() };
+        let asked = Unit { text: text.to_vec(), kind };
+        self.account(code, lines, ours.is_some(), Some(&asked), mta);
+        if ours.is_some_and(|s| s.code < 400) {
+            assert_eq!(verb, b"QUIT", "{shown}");
+        }
+        self.state = match code {
+            354 if verb == b"DATA" => State::Data,
+            334 if verb == b"AUTH" || kind == Kind::AuthLine => State::Auth,
+            300..400 => panic!("{shown} to {}", line.escape_ascii()),
+            _ => State::Commands,
+        };
+        if kind == Kind::Message {
+            self.taken += usize::from(code < 400);
+            // With a 421 of ours the session is broken off, and so is the
+            // transaction, even if all of the message was here.
+            match ours {
+                Some(_) if code == 421 => self.abandoned(),
+                _ => self.message(code),
+            }
+            return;
+        }
+        let lost = ours.is_some_and(|s| *s == standing::MTA_AWAY || *s == standing::MTA_CONFUSED);
+        match &verb[..] {
+            b"MAIL" if code < 400 => self.transaction = Some(Vec::new()),
+            b"RCPT" => {
+                let to = path(line);
+                match (&mut self.transaction, to) {
+                    (_, None) => assert!(ours.is_some(), "RCPT without a path: {shown}"),
+                    (Some(accepted), Some(to)) if code < 400 => accepted.push(to),
+                    (_, Some(to)) => self
+                        .fates
+                        .push((Fate { to, code: Some(code), at: Stage::Rcpt }, ours.is_some())),
+                }
+            }
+            b"RSET" | b"EHLO" | b"HELO" if ours.is_none() || lost => self.abandoned(),
+            _ => {}
+        }
+    }
+
+    /// Finds what the MTA said of which this is the relayed form.
+    fn account(
+        &mut self,
+        code: u16,
+        lines: &[Vec<u8>],
+        ours: bool,
+        asked: Option<&Unit>,
+        mta: &Mta,
+    ) {
+        if ours {
+            return;
+        }
+        let is_hello = asked.is_some_and(|unit| matches!(&verb(&unit.text)[..], b"EHLO" | b"HELO"));
+        let same = |reply: &&(usize, &crate::mta::Reply)| {
+            let said = &reply.1.lines;
+            let text = if is_hello { said[0] == lines[0] } else { said[..] == *lines };
+            let fits = match (reply.1.unit.map(|unit| &mta.units[unit]), asked) {
+                (None, Some(asked)) => code >= 400 || asked.kind != Kind::Message,
+                (Some(unit), Some(asked)) => {
+                    is_same(unit, asked) || code >= 400 && asked.kind == Kind::Message
+                }
+                (unit, None) => unit.is_none_or(|unit| unit.kind == Kind::Greeting),
+            };
+            reply.1.code == code && text && fits
+        };
+        let replies: Vec<_> = mta.replies.iter().enumerate().skip(self.used).collect();
+        let found = replies.iter().find(same);
+        let shown = lines[0].escape_ascii();
+        let to = asked.map(|unit| unit.text.escape_ascii().to_string());
+        let (at, _) =
+            found.unwrap_or_else(|| panic!("the MTA did not say {code} {shown} to {to:?}"));
+        self.used = at + 1;
+    }
+
+    fn message(&mut self, code: u16) {
+        for to in self.transaction.take().unwrap_or_default() {
+            self.fates.push((Fate { to, code: Some(code), at: Stage::Data }, false));
+        }
+    }
+
+    /// The transaction ends without an answer to its message.
+    pub fn abandoned(&mut self) {
+        for to in self.transaction.take().unwrap_or_default() {
+            self.fates.push((Fate { to, code: None, at: Stage::Data }, false));
+        }
+    }
+}
+
+/// Is what the MTA got what the client sent? Paths may have been mended.
+fn is_same(got: &Unit, sent: &Unit) -> bool {
+    let plain = |line: &[u8]| -> Vec<u8> {
+        line.iter().copied().filter(|b| !b" \t\x0c<>".contains(b)).collect()
+    };
+    got.kind == sent.kind
+        && match got.kind {
+            Kind::Command if matches!(&verb(&got.text)[..], b"MAIL" | b"RCPT") => {
+                plain(&got.text) == plain(&sent.text)
+            }
+            Kind::AuthLine => got.text == sent.text || got.text == b"*",
+            _ => got.text == sent.text,
+        }
+}
+
+/// The forward-path of a RCPT line, if it has one.
+fn path(line: &[u8]) -> Option<Vec<u8>> {
+    let rest = line.get(b"RCPT TO:".len()..)?.trim_ascii_start();
+    let Some(rest) = rest.strip_prefix(b"<") else {
+        return rest.split(|&b| b == b' ').next().map(<[u8]>::to_vec);
+    };
+    let (mut quoted, mut escaped) = (false, false);
+    let end = rest.iter().position(|&b| {
+        let end = b == b'>' && !quoted;
+        quoted ^= b == b'"' && !escaped;
+        escaped = quoted && b == b'\\' && !escaped;
+        end
+    });
+    Some(rest[..end?].to_vec())
+}
+
+fn memmem(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    hay.windows(needle.len()).position(|window| window == needle)
+}

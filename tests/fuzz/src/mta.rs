@@ -1,0 +1,280 @@
+//! The MTA's end: reads what it gets, strictly for commands and leniently for
+//! the end of mail data, and knows which of its replies answers what. As the
+//! obedient MTA it also finds the replies.
+
+use std::collections::VecDeque;
+
+/// What the MTA owes a reply for.
+#[derive(Debug)]
+pub struct Unit {
+    /// The command line without CRLF; of a message, all its octets.
+    pub text: Vec<u8>,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Greeting,
+    Command,
+    AuthLine,
+    Message,
+}
+
+/// What the MTA said.
+#[derive(Debug)]
+pub struct Reply {
+    pub code: u16,
+    pub lines: Vec<Vec<u8>>,
+    /// What it is the answer to; none if it was not asked.
+    pub unit: Option<usize>,
+}
+
+/// What the MTA takes what it gets for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Commands,
+    Auth,
+    Data,
+}
+
+#[derive(Debug)]
+pub struct Mta {
+    /// All that it got, and how much of it is read.
+    pub received: Vec<u8>,
+    read: usize,
+    state: State,
+    pub units: Vec<Unit>,
+    pub replies: Vec<Reply>,
+    answered: usize,
+    /// Replies that came before it was asked.
+    early: VecDeque<usize>,
+    /// Recipients accepted in the transaction.
+    accepted: usize,
+    /// The reply line, and the reply, that it is in the middle of.
+    line: Vec<u8>,
+    lines: Vec<Vec<u8>>,
+    /// It sent octets when it owed nothing.
+    pub unasked: bool,
+    /// What it says can no longer be told apart as replies.
+    spoiled: bool,
+    pub holds: bool,
+    pub mood: u8,
+    challenges: u32,
+}
+
+/// A verb of the list, as [`verb`] writes it.
+const ALLOWED: [&[u8]; 12] = [
+    b"HELO", b"EHLO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"VRFY", b"EXPN", b"HELP",
+    b"QUIT", b"AUTH",
+];
+
+/// The verb of a command line in upper case.
+pub fn verb(line: &[u8]) -> Vec<u8> {
+    line.split(|&b| b == b' ').next().unwrap_or_default().to_ascii_uppercase()
+}
+
+impl Mta {
+    pub fn new() -> Self {
+        let greeting = Unit { text: Vec::new(), kind: Kind::Greeting };
+        Mta {
+            received: Vec::new(),
+            read: 0,
+            state: State::Commands,
+            units: vec![greeting],
+            replies: Vec::new(),
+            answered: 0,
+            early: VecDeque::new(),
+            accepted: 0,
+            line: Vec::new(),
+            lines: Vec::new(),
+            unasked: false,
+            spoiled: false,
+            holds: false,
+            mood: 0,
+            challenges: 0,
+        }
+    }
+
+    /// Is there something that it has not answered?
+    pub fn owes(&self) -> bool {
+        self.answered < self.units.len()
+    }
+
+    /// Messages it said 2yz to.
+    pub fn taken(&self) -> usize {
+        let is_message = |reply: &&Reply| {
+            reply.code / 100 == 2
+                && reply.unit.is_some_and(|unit| self.units[unit].kind == Kind::Message)
+        };
+        self.replies.iter().filter(is_message).count()
+    }
+
+    /// Octets arrive. `data` is the mail data that the client has sent so far
+    /// for the message that is due, and whether that is all of it.
+    pub fn got(&mut self, bytes: &[u8], data: Option<(&[u8], bool)>) {
+        for &octet in bytes {
+            let before = self.received.last().copied().unwrap_or_default();
+            assert_eq!(octet == b'\n', before == b'\r', "the MTA gets a bare CR or LF");
+            self.received.push(octet);
+            match self.state {
+                State::Data => self.data_octet(data),
+                _ if octet == b'\n' => self.command_line(),
+                _ => {}
+            }
+        }
+    }
+
+    fn command_line(&mut self) {
+        let line = self.received[self.read..self.received.len() - 2].to_vec();
+        self.read = self.received.len();
+        let shown = line.escape_ascii();
+        if self.state == State::Auth {
+            assert!(line.iter().all(u8::is_ascii_graphic), "AUTH line {shown}");
+            self.state = State::Commands;
+            self.owe(Unit { text: line, kind: Kind::AuthLine });
+            return;
+        }
+        let verb = verb(&line);
+        assert!(ALLOWED.contains(&&verb[..]), "the MTA gets {shown}");
+        let limit = if verb == b"AUTH" { 12_288 + 2 } else { 2048 + 2 };
+        assert!(line.len() <= limit, "the MTA gets a line of {}", line.len());
+        let control = line.iter().any(|&b| b.is_ascii_control() && b != b'\t');
+        assert!(!control, "a control character: {shown}");
+        match &verb[..] {
+            b"DATA" => assert!(self.accepted > 0 || self.unasked, "DATA without a recipient"),
+            b"MAIL" | b"RSET" | b"HELO" | b"EHLO" => self.accepted = 0,
+            _ => {}
+        }
+        self.owe(Unit { text: line, kind: Kind::Command });
+        let waiting = self.units.len() - self.answered;
+        assert!(waiting <= smtp_wrapper::limits::PIPELINE + 1, "{waiting} commands in a group");
+    }
+
+    fn data_octet(&mut self, data: Option<(&[u8], bool)>) {
+        let got = &self.received[self.read..];
+        let (sent, whole) = data.expect("the MTA gets mail data and the client is not in DATA");
+        let at = got.len() - 1;
+        assert_eq!(Some(&got[at]), sent.get(at), "mail data is changed at {at}");
+        let is_newline = |at: usize| matches!(got[at], b'\r' | b'\n');
+        let lenient =
+            is_newline(at) && (at >= 1 && got[at - 1] == b'.') && (at == 1 || is_newline(at - 2));
+        if lenient {
+            assert!(whole && sent.len() <= at + 2, "the MTA gets an end of data at {at}");
+        }
+        if got == b".\r\n" || got.ends_with(b"\r\n.\r\n") {
+            let text = got.to_vec();
+            self.read = self.received.len();
+            self.state = State::Commands;
+            self.owe(Unit { text, kind: Kind::Message });
+        }
+    }
+
+    /// Octets that it sent are received.
+    pub fn says(&mut self, bytes: &[u8]) {
+        for &octet in bytes {
+            self.unasked |= !self.owes();
+            self.line.push(octet);
+            let bare = octet == b'\n' && !self.line.ends_with(b"\r\n");
+            self.spoiled |= bare
+                || (self.line.len() > 1
+                    && self.line[self.line.len() - 2] == b'\r'
+                    && octet != b'\n');
+            if self.line.ends_with(b"\r\n") && !self.spoiled {
+                let mut line = std::mem::take(&mut self.line);
+                line.truncate(line.len() - 2);
+                self.reply_line(&line);
+            }
+        }
+    }
+
+    fn reply_line(&mut self, line: &[u8]) {
+        let digits = line.get(..3).and_then(|code| std::str::from_utf8(code).ok());
+        let code = digits.and_then(|code| code.parse::<u16>().ok());
+        let (Some(code), separator) = (code, line.get(3)) else {
+            self.spoiled = true;
+            return;
+        };
+        let printable = |&b: &u8| if b.is_ascii_control() { b'?' } else { b };
+        self.lines.push(line[4.min(line.len())..].iter().map(printable).collect());
+        if separator == Some(&b'-') {
+            return;
+        }
+        self.replies.push(Reply { code, lines: std::mem::take(&mut self.lines), unit: None });
+        if self.owes() {
+            self.answers(self.replies.len() - 1);
+        } else {
+            self.early.push_back(self.replies.len() - 1);
+        }
+    }
+
+    /// A command or message is complete, and wants a reply. A command's may
+    /// have come already, while the command was on its way; a message's cannot.
+    fn owe(&mut self, unit: Unit) {
+        let is_message = unit.kind == Kind::Message;
+        self.units.push(unit);
+        if !is_message && let Some(reply) = self.early.pop_front() {
+            self.answers(reply);
+        }
+    }
+
+    /// The reply is the answer to what is owed for longest.
+    fn answers(&mut self, reply: usize) {
+        let unit = &self.units[self.answered];
+        let code = self.replies[reply].code;
+        self.replies[reply].unit = Some(self.answered);
+        self.answered += 1;
+        let verb = verb(&unit.text);
+        match (code, unit.kind) {
+            (354, Kind::Command) if verb == b"DATA" => self.state = State::Data,
+            (334, Kind::AuthLine) => self.state = State::Auth,
+            (334, Kind::Command) if verb == b"AUTH" => self.state = State::Auth,
+            (200..300, Kind::Command) if verb == b"RCPT" => self.accepted += 1,
+            (_, Kind::Message) => self.accepted = 0,
+            _ => {}
+        }
+    }
+
+    /// What the obedient MTA says now, and whether it closes then.
+    pub fn obey(&mut self) -> Option<(Vec<u8>, bool)> {
+        if self.holds || self.spoiled || !self.line.is_empty() || !self.lines.is_empty() {
+            return None;
+        }
+        let unit = self.units.get(self.answered)?;
+        let verb = verb(&unit.text);
+        let n = self.answered;
+        let mood = std::mem::take(&mut self.mood) % 8;
+        let text = match (mood, unit.kind) {
+            (1, _) => format!("450 4.2.0 later {n}\r\n"),
+            (2, _) => format!("550-5.7.1 no {n}\r\n550 5.7.1 never {n}\r\n"),
+            (3, _) => format!("421 4.3.2 going down {n}\r\n"),
+            (4, _) => "what?\r\n".to_owned(),
+            (5, _) => format!("250 2.0.0 fine {n}\r\n"),
+            (6, _) => format!("354 send it {n}\r\n"),
+            (7, _) => String::new(),
+            (_, Kind::Greeting) => format!("220 mx.example.org ESMTP {n}\r\n"),
+            (_, Kind::Message) => format!("250 2.6.0 taken {n}\r\n"),
+            (_, Kind::AuthLine) if unit.text == b"*" => format!("501 5.7.0 cancelled {n}\r\n"),
+            (_, Kind::AuthLine) if self.challenges.is_multiple_of(2) => {
+                self.challenges += 1;
+                format!("235 2.7.0 welcome {n}\r\n")
+            }
+            (_, Kind::AuthLine) => {
+                self.challenges += 1;
+                "334 UGFzc3dvcmQ6\r\n".to_owned()
+            }
+            _ => match &verb[..] {
+                b"EHLO" => format!(
+                    "250-mx.example.org {n}\r\n250-SIZE 1000\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH LOGIN\r\n"
+                ),
+                b"DATA" => format!("354 go ahead {n}\r\n"),
+                b"AUTH" => {
+                    self.challenges += 1;
+                    "334 VXNlcm5hbWU6\r\n".to_owned()
+                }
+                b"QUIT" => format!("221 2.0.0 bye {n}\r\n"),
+                _ => format!("250 2.0.0 ok {n}\r\n"),
+            },
+        };
+        Some((text.into_bytes(), mood == 7 || mood == 3))
+    }
+}
