@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::activation::Client;
 use crate::cli::Settings;
-use crate::dialogue::{Dialogue, Ending, Peer, Record, Step};
+use crate::dialogue::{Conduct, Dialogue, Ending, Peer, Record, Step};
 use crate::exit;
 use crate::io::{Event, Interest, Wires};
 use crate::limits;
@@ -26,6 +26,8 @@ pub struct Session {
     /// The number of the wait that goes on, and when it ends, if that was
     /// worked out.
     waiting: (u64, Option<Instant>),
+    /// How the MTA's connection broke.
+    mta_error: String,
     /// The dialogue has been told to end.
     called_off: bool,
     /// The log line being written.
@@ -46,6 +48,7 @@ impl Session {
             status: Status::new(),
             began,
             waiting: (u64::MAX, None),
+            mta_error: String::new(),
             called_off: false,
             line,
         }
@@ -86,7 +89,7 @@ impl Session {
         }
         // Not returned but ended: to give back memory piece by piece that the
         // kernel takes as a whole is a dozen system calls.
-        let status = if dialogue.facts().mta_failed { exit::TEMPORARY } else { exit::OK };
+        let status = if dialogue.facts().mta == Conduct::Ok { exit::OK } else { exit::TEMPORARY };
         std::process::exit(status.into());
     }
 
@@ -161,13 +164,12 @@ impl Session {
         }
     }
 
-    /// A connection is broken. The MTA's fault is ours to report; clients come
-    /// and go.
+    /// A connection is broken.
     fn lost(&mut self, dialogue: &mut Dialogue, peer: Peer, error: &std::io::Error) {
         if peer == Peer::Mta {
-            let (mta, error) = (self.settings.upstream.to_string(), error.to_string());
-            self.line.begin().word("mta", &mta).outside("error", error.as_bytes());
-            self.log.line(Level::Error, self.line.as_bytes());
+            self.mta_error = format!("{}: {error}", self.settings.upstream);
+            // Why it closes stands in what it said before it did.
+            while matches!(self.wires.receive(peer, dialogue.inbox(peer).room()), Ok(1..)) {}
         }
         dialogue.lost(peer);
     }
@@ -212,18 +214,22 @@ impl Session {
     /// One line for the session.
     fn log_session(&mut self, dialogue: &Dialogue, ending: Ending) {
         let facts = dialogue.facts();
+        let why = match facts.mta {
+            Conduct::Lost => self.mta_error.as_bytes(),
+            _ => &facts.mta_said,
+        };
         self.line
             .begin()
             .word("session", "end")
             .word("end", ending.name())
-            .word("mta", if facts.mta_failed { "failed" } else { "ok" })
-            .outside("said", &facts.mta_said)
+            .word("mta", facts.mta.name())
+            .outside("why", why)
             .outside("helo", &facts.helo)
             .number("messages", facts.messages.into())
             .number("octets", facts.relayed)
             .number("refused", facts.refused.into())
             .word("rule", facts.last_refusal.unwrap_or("-"));
-        let level = if facts.mta_failed { Level::Error } else { Level::Info };
+        let level = if facts.mta == Conduct::Ok { Level::Info } else { Level::Error };
         self.end_line(level, facts.authenticated);
     }
 

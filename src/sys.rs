@@ -91,7 +91,8 @@ impl Waiter {
     pub fn wait(&self, fds: &mut [libc::pollfd], time: Duration) -> io::Result<Wakeup> {
         let time = libc::timespec {
             tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-            tv_nsec: time.subsec_nanos().into(),
+            // Below 10^9, which every c_long holds.
+            tv_nsec: time.subsec_nanos() as libc::c_long,
         };
         let count = fds.len() as libc::nfds_t;
         // SAFETY: `fds` is a slice of `count` pollfd, `time` and the set live

@@ -80,7 +80,7 @@ fn a_client_that_goes_on_the_mtas_turn() {
         s.ends(&[0]);
         match *stage {
             // The MTA has it. What is logged is what the MTA said, if we still heard it.
-            "." => s.logs(1, "verdict=(pass|none) at=data to=<b@mta.test>"),
+            "." => s.logs(1, "verdict=(pass|none) at=message to=<b@mta.test>"),
             "QUIT" => s.logs(1, "verdict=pass"),
             _ => drop(s.mta_has_no_message()),
         }

@@ -108,7 +108,7 @@ fn a_session_without_extensions() {
     );
     s.quits();
     s.mta_has_message(b"Subject: hello\r\n\r\nhello\r\n");
-    s.logs(1, "verdict=pass code=250 at=data from=<a@client.example> to=<b@mta.test>");
+    s.logs(1, "verdict=pass code=250 at=message from=<a@client.example> to=<b@mta.test>");
     s.logs(1, "session=end end=quit ip=\\[127\\.0\\.0\\.1\\]");
 }
 
@@ -161,7 +161,7 @@ fn several_messages_and_what_stands_between() {
     assert_eq!(two.to, ["TO:<no@mta.test>", "TO:<c@mta.test>", "TO:<d@mta.test>"]);
     s.logs(4, r"verdict=\w+");
     s.logs(1, "verdict=perm code=550 at=rcpt from=<> to=<no@mta.test>");
-    s.logs(1, "verdict=pass code=250 at=data from=<> to=<d@mta.test>");
+    s.logs(1, "verdict=pass code=250 at=message from=<> to=<d@mta.test>");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The client's lines: framed, judged, and forwarded or refused.
 
-use super::record::ABANDONED;
 use super::{Answer, Dialogue, Ending, Expected, Stage, State, Transaction};
 use crate::limits;
 use crate::smtp::command::{self, Command};
@@ -24,7 +23,7 @@ impl Dialogue {
     }
 
     fn line_input(&mut self) -> bool {
-        if self.first_line && command::is_foreign(self.client.bytes()) {
+        if self.first_line && self.skipped == 0 && self.begins_foreign() {
             self.refuse(&standing::NOT_SMTP);
             self.close(Ending::Closed(&standing::NOT_SMTP));
             return true;
@@ -51,9 +50,20 @@ impl Dialogue {
             }
             Framed::Partial(seen) => {
                 self.client.seen = seen;
-                if seen > limits::AUTH_LINE { self.skip(seen) } else { self.client_end() }
+                match seen > limits::AUTH_LINE {
+                    true if !self.expected.is_empty() => false,
+                    true => self.skip(seen),
+                    false => self.client_end(),
+                }
             }
         }
+    }
+
+    /// Does the session begin as another protocol does? A longer line closes it
+    /// anyway, and must not be judged by how much of it is here.
+    fn begins_foreign(&self) -> bool {
+        let bytes = self.client.bytes();
+        command::is_foreign(bytes.get(..limits::COMMAND_LINE).unwrap_or(bytes))
     }
 
     /// Throws away what there is of a line that is too long in any case.
@@ -93,7 +103,7 @@ impl Dialogue {
     fn forward_in_turn(&mut self, command: Command<'_>, line: &[u8]) -> bool {
         let may_follow = self.pipelining
             && matches!(command, Command::Rcpt(_))
-            && matches!(self.expected.back(), Some(Expected::Mail { .. } | Expected::Rcpt { .. }))
+            && matches!(self.expected.back(), Some(Expected::Mail | Expected::Rcpt { .. }))
             && self.expected.len() < limits::PIPELINE;
         let turn = may_follow || self.expected.is_empty();
         if turn {
@@ -112,7 +122,10 @@ impl Dialogue {
             self.recipient_refused(envelope.path.to_vec(), outcome);
         }
         self.refuse(refusal);
-        if *refusal == standing::NO_CHUNKING {
+        // A first line of such length is another protocol's, and so is what
+        // follows it.
+        let foreign = *refusal == standing::LINE_TOO_LONG && self.first_line;
+        if foreign || *refusal == standing::NO_CHUNKING {
             self.close(Ending::Closed(refusal));
         }
         true
@@ -121,7 +134,7 @@ impl Dialogue {
     /// Is the command in order (RFC 5321 4.1.4)? The MTA is not asked, so that
     /// what it would make of it makes no difference.
     fn objection(&self, command: Command<'_>) -> Option<&'static Standing> {
-        match (command, &self.transaction) {
+        match (command, self.transaction.as_ref().filter(|t| !t.refused)) {
             (Command::Mail(_), Some(_)) => Some(&standing::NESTED_MAIL),
             (Command::Rcpt(_) | Command::Data, None) => Some(&standing::NEED_MAIL),
             (Command::Rcpt(_), Some(t)) => {
@@ -143,8 +156,9 @@ impl Dialogue {
         let expected = match command {
             Command::Mail(envelope) => {
                 envelope.encode(out);
-                self.transaction = Some(Transaction::default());
-                Expected::Mail { from: envelope.path.to_vec() }
+                let from = envelope.path.to_vec();
+                self.transaction = Some(Transaction { from, ..Transaction::default() });
+                Expected::Mail
             }
             Command::Rcpt(envelope) => {
                 envelope.encode(out);
@@ -155,17 +169,13 @@ impl Dialogue {
                 out.extend_from_slice(b"\r\n");
                 match command {
                     Command::Hello { extended, argument } => {
-                        self.abandon_transaction(ABANDONED);
                         Expected::Hello { extended, argument: argument.to_vec() }
                     }
-                    Command::Rset => {
-                        self.abandon_transaction(ABANDONED);
-                        Expected::Idle
-                    }
+                    Command::Rset => Expected::Rset,
                     Command::Data => Expected::Data,
                     Command::Auth => Expected::Auth,
                     Command::Quit => Expected::Quit,
-                    Command::Idle | Command::Mail(_) | Command::Rcpt(_) => Expected::Idle,
+                    Command::Other | Command::Mail(_) | Command::Rcpt(_) => Expected::Other,
                 }
             }
         };

@@ -29,8 +29,9 @@ impl Dialogue {
                 data.pass_bare();
                 let data = *data;
                 self.client.consume(1);
-                self.facts.last_refusal = Some(standing::BARE_NEWLINE_IN_DATA.rule);
-                self.discard(data, Answer::Ours(&standing::BARE_NEWLINE_IN_DATA), true);
+                let bare = &standing::BARE_NEWLINE_IN_DATA;
+                self.facts.last_refusal = Some(bare.rule);
+                self.discard(data, Answer::Ours(bare), Some(Ending::Closed(bare)));
                 true
             }
         }
@@ -45,18 +46,17 @@ impl Dialogue {
         }
         let answer = Answer::Mta(reply);
         if let State::Data(data) = self.state {
-            self.discard(data, answer, false);
+            self.discard(data, answer, None);
         } else {
             // The end of mail data is here, but not yet with the MTA.
-            self.expected.clear();
             self.leave_mta(State::Alone(&standing::MTA_AWAY));
             self.answer(Expected::EndOfData, answer);
         }
     }
 
     /// The rest of the mail data goes nowhere; its end gets this answer.
-    pub(super) fn discard(&mut self, data: MailData, answer: Answer, then_close: bool) {
-        self.leave_mta(State::Discarding { data, answer, then_close });
+    pub(super) fn discard(&mut self, data: MailData, answer: Answer, then: Option<Ending>) {
+        self.leave_mta(State::Discarding { data, answer, then });
     }
 
     /// Throws away the mail data that is there.
@@ -82,12 +82,10 @@ impl Dialogue {
     /// The end of refused mail data: the client gets its answer.
     pub(super) fn finish_discarding(&mut self) {
         let alone = State::Alone(&standing::MTA_AWAY);
-        if let State::Discarding { answer, then_close, .. } =
-            std::mem::replace(&mut self.state, alone)
-        {
+        if let State::Discarding { answer, then, .. } = std::mem::replace(&mut self.state, alone) {
             self.answer(Expected::EndOfData, answer);
-            if then_close {
-                self.close(Ending::Closed(&standing::BARE_NEWLINE_IN_DATA));
+            if let Some(ending) = then {
+                self.close(ending);
             }
         }
     }

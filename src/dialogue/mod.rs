@@ -9,8 +9,8 @@
 //! 2. The client gets 2yz for its message only after the MTA said 2yz to its
 //!    end of mail data; the MTA gets an end of mail data only after the client
 //!    sent one.
-//! 3. What the MTA gets is written from what was understood, never from what
-//!    was not.
+//! 3. The MTA gets what was understood, and MAIL and RCPT written anew from
+//!    their parts; it never gets a line that was not understood.
 //! 4. RCPT may follow MAIL and RCPT before these are answered, if the MTA takes
 //!    commands in groups (RFC 2920). Every other command waits until nothing is
 //!    outstanding: so each judgement is made on what is known, and our own
@@ -21,13 +21,18 @@
 //! # States
 //!
 //! ```text
-//! Calling ──▶ Greeting ──220──▶ Commands ◀──────────── final reply ──┐
-//!                │               │ │  ▲ ◀── 235, 5yz ── Auth ◀─ 334 ─┤ (expected: Auth)
-//!                │4yz,5yz     354│ │  └─── RCPT, MAIL, RSET … ────────┤
-//!                ▼               ▼ └──────── end of mail data ────────┘ (expected: EndOfData)
-//!              Alone ◀── Discarding ◀── MTA lost, bare newline ── Data
-//!
-//! any state ──▶ Closing: QUIT answered, client gone, time limit, MTA lost, SIGTERM
+//! Calling     connected                               Greeting
+//! Greeting    220                                     Commands
+//!             4yz, 5yz                                Alone
+//! Commands    334 to AUTH                             Auth
+//!             354 to DATA                             Data
+//!             MTA confused, or lost behind a message  Alone
+//! Auth        a line of the client                    Commands
+//! Data        end of mail data                        Commands (EndOfData is expected)
+//!             MTA lost or too early, bare newline     Discarding
+//! Discarding  end of mail data                        Alone, or Closing after a bare newline
+//! any         QUIT answered, client gone, time limit, Closing
+//!             MTA lost or 421, SIGTERM
 //! ```
 
 mod buffer;
@@ -48,8 +53,8 @@ pub use buffer::Inbox;
 use buffer::Outbox;
 use record::Answer;
 pub use record::{Ending, Outcome, Record, Stage, Transaction};
+pub use state::{Conduct, Facts, Peer, Step};
 use state::{Expected, State};
-pub use state::{Facts, Peer, Step};
 
 /// A session's dialogue.
 #[derive(Debug)]
@@ -77,6 +82,8 @@ pub struct Dialogue {
     /// The client cannot be written to any more.
     client_deaf: bool,
     mta_closed: bool,
+    /// The MTA cannot be written to any more.
+    mta_deaf: bool,
     /// The MTA's last EHLO offered PIPELINING.
     pipelining: bool,
     /// The client has not sent a line yet.
@@ -113,6 +120,7 @@ impl Dialogue {
             client_closed: false,
             client_deaf: false,
             mta_closed: false,
+            mta_deaf: false,
             pipelining: false,
             first_line: true,
             skipped: 0,
@@ -131,11 +139,11 @@ impl Dialogue {
         while !self.idle && self.records.is_empty() {
             self.idle = !self.advance();
         }
-        if std::mem::take(&mut self.hang_up) {
-            return Step::HangUp;
-        }
         if self.client_deaf {
             self.to_client.clear();
+        }
+        if std::mem::take(&mut self.hang_up) {
+            return Step::HangUp;
         }
         if !self.to_mta.is_empty() {
             return Step::Write(Peer::Mta, self.to_mta.bytes());
@@ -143,7 +151,7 @@ impl Dialogue {
         if !self.to_client.is_empty() {
             return Step::Write(Peer::Client, self.to_client.bytes());
         }
-        if self.passing > 0 {
+        if self.passing > 0 && !self.mta_deaf {
             return Step::Write(
                 Peer::Mta,
                 self.client.bytes().get(..self.passing).unwrap_or_default(),
@@ -171,7 +179,8 @@ impl Dialogue {
 
     /// Does so much wait to be written that nothing more may be made?
     fn is_choked(&self) -> bool {
-        self.to_client.len() >= limits::OUTBOX || self.to_mta.len() >= limits::OUTBOX
+        let for_client = if self.client_deaf { 0 } else { self.to_client.len() };
+        for_client >= limits::OUTBOX || self.to_mta.len() >= limits::OUTBOX
     }
 
     /// The MTA's connection has been begun.
@@ -240,13 +249,23 @@ impl Dialogue {
     /// The connection to the peer is broken, or could not be made.
     pub fn lost(&mut self, peer: Peer) {
         self.closed(peer);
-        match peer {
-            Peer::Client => {
+        match (peer, &self.state) {
+            (Peer::Client, _) => {
                 self.client_deaf = true;
+                self.to_client.clear();
                 self.client.clear();
-                self.passing = 0;
+                // The end of the message is lost with what lay before it, so
+                // the MTA will never answer it.
+                if std::mem::take(&mut self.passing) > 0 {
+                    self.close(Ending::ClientLeft);
+                }
             }
-            Peer::Mta => self.mta_lost(),
+            (Peer::Mta, State::Calling) => self.mta_lost(Conduct::Lost),
+            // What it said before it went still counts.
+            (Peer::Mta, _) => {
+                self.mta_deaf = true;
+                self.to_mta.clear();
+            }
         }
     }
 
@@ -261,14 +280,14 @@ impl Dialogue {
             (_, Some(Expected::EndOfData)) => limits::END_OF_DATA_WAIT,
             (_, Some(_)) => limits::REPLY_WAIT,
             (State::Data(_), None) => limits::BLOCK_WAIT,
-            (State::Discarding { .. }, None) => limits::REFUSED_DATA_WAIT,
+            // A client that thinks its message is over waits for our answer.
+            (State::Discarding { then: Some(_), .. }, None) => {
+                return (limits::REFUSED_DATA_WAIT, self.progress);
+            }
+            (State::Discarding { then: None, .. }, None) => limits::BLOCK_WAIT,
             (_, None) => limits::COMMAND_WAIT,
         };
-        let limit = match self.state {
-            State::Discarding { .. } => limit,
-            _ => self.time_limit.unwrap_or(limit),
-        };
-        (limit, self.progress)
+        (self.time_limit.unwrap_or(limit), self.progress)
     }
 
     /// The limit of [`Dialogue::wait`] has passed.
@@ -278,9 +297,11 @@ impl Dialogue {
             self.client_deaf = true;
             self.close(Ending::ClientStuck);
         } else if !self.expected.is_empty() || !self.to_mta.is_empty() || self.passing > 0 {
-            self.mta_lost();
+            self.mta_lost(Conduct::Silent);
         } else if matches!(self.state, State::Discarding { .. }) {
+            // What may still come is mail data, and must not be read as commands.
             self.finish_discarding();
+            self.close(Ending::Closed(&standing::CLIENT_SILENT));
         } else {
             self.say_and_close(&standing::CLIENT_SILENT);
         }
@@ -347,7 +368,12 @@ impl Dialogue {
         if matches!(self.state, State::Closing(_)) {
             return;
         }
-        self.abandon_transaction(ending.rule());
+        for expected in std::mem::take(&mut self.expected) {
+            if let Expected::Rcpt { to } = expected {
+                self.recipient_refused(to, ending.outcome(Stage::Rcpt));
+            }
+        }
+        self.end_transaction(ending.outcome(Stage::Data));
         self.leave_mta(State::Closing(ending));
     }
 
@@ -359,10 +385,9 @@ impl Dialogue {
     }
 
     /// The transaction ends without an answer to its message.
-    fn abandon_transaction(&mut self, rule: &'static str) {
+    fn end_transaction(&mut self, outcome: Outcome) {
         if let Some(mut transaction) = self.transaction.take() {
-            let abandoned = Outcome { at: Stage::Data, code: None, rule, text: Vec::new() };
-            let outcome = transaction.refusal.take().unwrap_or(abandoned);
+            let outcome = transaction.refusal.take().unwrap_or(outcome);
             self.record(transaction, outcome);
         }
     }

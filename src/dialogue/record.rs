@@ -42,6 +42,8 @@ pub struct Transaction {
     pub from: Vec<u8>,
     /// The forward-paths that the MTA accepted.
     pub to: Vec<Vec<u8>>,
+    /// MAIL was refused, and what was sent behind it still waits for its reply.
+    pub(super) refused: bool,
     /// What DATA was refused with; the client may try again, or give up.
     pub(super) refusal: Option<Outcome>,
 }
@@ -51,8 +53,10 @@ pub struct Transaction {
 pub enum Stage {
     /// At RCPT.
     Rcpt,
-    /// At the end of mail data, or in it.
+    /// At DATA, or before the end of mail data.
     Data,
+    /// At the end of mail data.
+    Message,
 }
 
 impl Stage {
@@ -62,6 +66,7 @@ impl Stage {
         match self {
             Stage::Rcpt => "rcpt",
             Stage::Data => "data",
+            Stage::Message => "message",
         }
     }
 }
@@ -80,6 +85,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// It was not decided.
+    pub(super) fn none(at: Stage, rule: &'static str) -> Self {
+        Outcome { at, code: None, rule, text: Vec::new() }
+    }
+
     /// Its name in the log.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
@@ -132,11 +142,12 @@ impl Ending {
         }
     }
 
-    /// What the log gives as the reason for what the session left undone.
-    pub(super) fn rule(self) -> &'static str {
+    /// What becomes of recipients that the session leaves undecided here.
+    pub(super) fn outcome(self, at: Stage) -> Outcome {
         match self {
-            Ending::Quit | Ending::ClientLeft | Ending::ClientStuck => ABANDONED,
-            Ending::Closed(_) | Ending::MtaClosed => self.name(),
+            Ending::Closed(reply) if reply.code == 421 => Answer::Ours(reply).outcome(at),
+            Ending::Closed(_) | Ending::MtaClosed => Outcome::none(at, self.name()),
+            Ending::Quit | Ending::ClientLeft | Ending::ClientStuck => Outcome::none(at, ABANDONED),
         }
     }
 }

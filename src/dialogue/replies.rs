@@ -1,7 +1,8 @@
 //! The MTA's replies: matched to the commands they answer, and passed if they
 //! fit.
 
-use super::{Answer, Dialogue, Ending, Expected, Outcome, Stage, State, Transaction};
+use super::record::ABANDONED;
+use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, Stage, State, Transaction};
 use crate::limits;
 use crate::smtp::data::MailData;
 use crate::smtp::ehlo;
@@ -50,7 +51,7 @@ impl Dialogue {
             Framed::Partial(seen) if seen <= limits::REPLY_LINE => {
                 self.mta.seen = seen;
                 if self.mta_closed {
-                    self.mta_lost();
+                    self.mta_lost(Conduct::Lost);
                 }
                 self.mta_closed
             }
@@ -93,10 +94,23 @@ impl Dialogue {
         answer.encode(self.to_client.tail());
         match expected {
             Expected::Greeting if positive => self.state = State::Commands,
+            // Refused for now, or for good.
+            Expected::Greeting if answer.code() < 500 => {
+                self.leave_mta(State::Alone(&standing::MTA_AWAY));
+            }
             Expected::Greeting => self.leave_mta(State::Alone(&standing::REFUSED)),
-            Expected::Hello { argument, .. } if positive => self.facts.helo = argument,
-            Expected::Mail { from } => {
-                self.transaction = positive.then(|| Transaction { from, ..Transaction::default() });
+            // RFC 5321 4.1.4: if it is refused, the transaction goes on.
+            Expected::Hello { argument, .. } if positive => {
+                self.facts.helo = argument;
+                self.end_transaction(Outcome::none(Stage::Data, ABANDONED));
+            }
+            Expected::Rset if positive => {
+                self.end_transaction(Outcome::none(Stage::Data, ABANDONED));
+            }
+            Expected::Mail => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.refused = !positive;
+                }
             }
             Expected::Rcpt { to } => self.recipient(to, positive, &answer),
             Expected::Data if positive => self.state = State::Data(MailData::default()),
@@ -109,10 +123,11 @@ impl Dialogue {
             Expected::Auth if answer.code() == 334 => self.state = State::Auth,
             Expected::Auth => self.facts.authenticated |= positive,
             Expected::Quit => self.close(Ending::Quit),
-            Expected::Hello { .. } | Expected::Idle => {}
+            Expected::Hello { .. } | Expected::Rset | Expected::Other => {}
         }
         if let Answer::Mta(reply) = answer {
-            if reply.code == 421 {
+            // After QUIT the session is over either way.
+            if reply.code == 421 && !matches!(self.state, State::Closing(_)) {
                 self.mta_closes();
             }
             self.arriving.reuse(reply);
@@ -121,22 +136,26 @@ impl Dialogue {
 
     fn recipient(&mut self, to: Vec<u8>, accepted: bool, answer: &Answer) {
         match &mut self.transaction {
-            Some(transaction) if accepted => transaction.to.push(to),
+            Some(transaction) if accepted && !transaction.refused => transaction.to.push(to),
+            // To accept a recipient of a transaction that was refused is nothing.
+            Some(transaction) if accepted => {
+                let from = transaction.from.clone();
+                let transaction = Transaction { from, to: vec![to], ..Transaction::default() };
+                self.record(transaction, Outcome::none(Stage::Rcpt, ABANDONED));
+            }
             _ => self.recipient_refused(to, answer.outcome(Stage::Rcpt)),
         }
     }
 
-    /// There may be no transaction: its MAIL was refused after RCPT had been
-    /// sent.
     pub(super) fn recipient_refused(&mut self, to: Vec<u8>, outcome: Outcome) {
         let from = self.transaction.as_ref().map(|t| t.from.clone()).unwrap_or_default();
-        self.record(Transaction { from, to: vec![to], refusal: None }, outcome);
+        self.record(Transaction { from, to: vec![to], ..Transaction::default() }, outcome);
     }
 
     /// The message's fate is decided.
     pub(super) fn message(&mut self, taken: bool, answer: &Answer) {
         if let Some(transaction) = self.transaction.take() {
-            self.record(transaction, answer.outcome(Stage::Data));
+            self.record(transaction, answer.outcome(Stage::Message));
         }
         if taken {
             self.facts.messages += 1;
@@ -151,7 +170,7 @@ impl Dialogue {
     fn confused(&mut self) {
         let said = self.mta.bytes();
         self.facts.mta_said = said.get(..limits::LOGGED_TEXT).unwrap_or(said).to_vec();
-        self.give_up_mta(&standing::MTA_CONFUSED);
+        self.give_up_mta(Conduct::Confused, &standing::MTA_CONFUSED);
     }
 
     /// The MTA gave a reply that cannot be the answer to what it was asked; from
@@ -159,27 +178,31 @@ impl Dialogue {
     pub(super) fn confused_by(&mut self, reply: &Reply) {
         self.facts.mta_said.clear();
         reply.encode(&mut self.facts.mta_said);
-        self.give_up_mta(&standing::MTA_CONFUSED);
+        self.give_up_mta(Conduct::Confused, &standing::MTA_CONFUSED);
     }
 
     /// The MTA's connection is lost, or it is silent for too long.
-    pub(super) fn mta_lost(&mut self) {
+    pub(super) fn mta_lost(&mut self, conduct: Conduct) {
         let message = matches!(self.state, State::Data(_))
             || matches!(self.expected.front(), Some(Expected::EndOfData));
-        self.give_up_mta(if message { &standing::MESSAGE_UNDECIDED } else { &standing::MTA_AWAY });
+        let reply = if message { &standing::MESSAGE_UNDECIDED } else { &standing::MTA_AWAY };
+        self.give_up_mta(conduct, reply);
     }
 
     /// Leaves the MTA; `reply` is for the message or command that is
     /// outstanding, and 421 for all behind it.
-    fn give_up_mta(&mut self, reply: &'static Standing) {
-        self.facts.mta_failed = true;
+    fn give_up_mta(&mut self, conduct: Conduct, reply: &'static Standing) {
+        // To QUIT no answer is needed, and nothing is lost without.
+        if let Some(Expected::Quit) = self.expected.front() {
+            return self.answer(Expected::Quit, Answer::Ours(&standing::BYE));
+        }
+        self.facts.mta = conduct;
         self.facts.last_refusal = Some(reply.rule);
         match self.state {
             // RFC 5321 4.3.2: the greeting is 220, 421 or 554.
             State::Calling | State::Greeting => self.say_and_close(&standing::MTA_AWAY),
-            State::Data(data) => self.discard(data, Answer::Ours(reply), false),
+            State::Data(data) => self.discard(data, Answer::Ours(reply), None),
             State::Commands | State::Auth => match self.expected.pop_front() {
-                Some(Expected::Quit) => self.answer(Expected::Quit, Answer::Ours(&standing::BYE)),
                 Some(expected) => self.give_up_outstanding(expected, reply),
                 None => self.say_and_close(&standing::MTA_AWAY),
             },
@@ -200,7 +223,7 @@ impl Dialogue {
 
     /// The MTA closes the session with its own 421, which the client has got.
     fn mta_closes(&mut self) {
-        self.facts.mta_failed = true;
+        self.facts.mta = Conduct::Closing;
         self.close(Ending::MtaClosed);
     }
 }

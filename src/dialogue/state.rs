@@ -35,13 +35,20 @@ pub enum Step<'a> {
 #[derive(Debug)]
 pub(super) enum Expected {
     Greeting,
-    Hello { extended: bool, argument: Vec<u8> },
-    Mail { from: Vec<u8> },
-    Rcpt { to: Vec<u8> },
+    Hello {
+        extended: bool,
+        argument: Vec<u8>,
+    },
+    Mail,
+    Rcpt {
+        to: Vec<u8>,
+    },
     Data,
     EndOfData,
     Auth,
-    Idle,
+    Rset,
+    /// NOOP, VRFY, EXPN, HELP.
+    Other,
     Quit,
 }
 
@@ -58,9 +65,9 @@ pub(super) enum State {
     Auth,
     /// What the client sends is mail data, for the MTA.
     Data(MailData),
-    /// What the client sends is mail data that nobody gets; at its end the
-    /// client is given the answer, and the session goes on alone or is closed.
-    Discarding { data: MailData, answer: Answer, then_close: bool },
+    /// What the client sends is mail data that nobody gets. At its end the
+    /// client is given the answer; then the session ends, or goes on alone.
+    Discarding { data: MailData, answer: Answer, then: Option<Ending> },
     /// There is no MTA (any more): QUIT is answered, and everything else so.
     Alone(&'static Standing),
     /// What waits for the client is sent, then the connection is closed.
@@ -82,8 +89,38 @@ pub struct Facts {
     pub refused: u32,
     /// The rule of the last reply of ours that was not what the client hoped for.
     pub last_refusal: Option<&'static str>,
-    /// What the MTA said when it should not have.
+    /// What the MTA said to be called [`Conduct::Confused`].
     pub mta_said: Vec<u8>,
-    /// The MTA could not be reached, was lost or said what it must not.
-    pub mta_failed: bool,
+    /// How the MTA behaved.
+    pub mta: Conduct,
+}
+
+/// How the MTA behaved, as it is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conduct {
+    /// As it should.
+    #[default]
+    Ok,
+    /// It could not be connected, or closed the connection.
+    Lost,
+    /// It did not answer in time.
+    Silent,
+    /// It said what cannot be the answer to what it was asked.
+    Confused,
+    /// It closed the session with 421.
+    Closing,
+}
+
+impl Conduct {
+    /// Its name in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Conduct::Ok => "ok",
+            Conduct::Lost => "lost",
+            Conduct::Silent => "silent",
+            Conduct::Confused => "confused",
+            Conduct::Closing => "closing",
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub enum Command<'a> {
     /// AUTH: begins an exchange (RFC 4954).
     Auth,
     /// NOOP, VRFY, EXPN, HELP: passed, and of no consequence.
-    Idle,
+    Other,
     /// QUIT.
     Quit,
 }
@@ -57,7 +57,8 @@ impl Envelope<'_> {
 }
 
 /// A verb as a number, its letters in upper case: comparing twenty verbs letter
-/// by letter would be the most expensive part of a command.
+/// by letter would be the most expensive part of a command. (A leading NUL would
+/// not count; it is refused before.)
 const fn verb(letters: &[u8]) -> u64 {
     let (mut number, mut rest) = (0, letters);
     while let [letter, tail @ ..] = rest {
@@ -117,7 +118,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
         RSET => bare(Command::Rset),
         QUIT => bare(Command::Quit),
         AUTH => Ok(Command::Auth),
-        NOOP | VRFY | EXPN | HELP => Ok(Command::Idle),
+        NOOP | VRFY | EXPN | HELP => Ok(Command::Other),
         BDAT => Err(&standing::NO_CHUNKING),
         STARTTLS | ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
         _ => Err(&standing::UNKNOWN_COMMAND),
@@ -284,8 +285,8 @@ mod tests {
             (b"DATA x", Err(&BAD_ARGUMENT)),
             (b"RSET", Ok(Command::Rset)),
             (b"QUIT now", Err(&BAD_ARGUMENT)),
-            (b"NOOP x y", Ok(Command::Idle)),
-            (b"VRFY <a@b>", Ok(Command::Idle)),
+            (b"NOOP x y", Ok(Command::Other)),
+            (b"VRFY <a@b>", Ok(Command::Other)),
             (b"AUTH PLAIN =", Ok(Command::Auth)),
             (b"HELO", Err(&BAD_ARGUMENT)),
             (b"HELO ", Err(&BAD_ARGUMENT)),

@@ -45,8 +45,8 @@ pub struct Client {
     /// Replies of the MTA that are accounted for.
     used: usize,
     transaction: Option<Vec<Vec<u8>>>,
-    /// The fates there must be; those with `true` may be.
-    pub fates: Vec<(Fate, bool)>,
+    /// The recipients whose fate it knows, and whether their message was taken.
+    pub decided: Vec<(Vec<u8>, bool)>,
     pub time_passed: bool,
     pub taken: usize,
     /// Octets since the last line end.
@@ -70,7 +70,7 @@ impl Client {
             last: false,
             used: 0,
             transaction: None,
-            fates: Vec::new(),
+            decided: Vec::new(),
             time_passed: false,
             taken: 0,
             unended: 0,
@@ -87,10 +87,11 @@ impl Client {
         }
     }
 
-    pub fn recipients_sent(&self) -> usize {
-        let is_rcpt =
-            |line: &&[u8]| line.get(..5).is_some_and(|l| l.eq_ignore_ascii_case(b"RCPT "));
-        self.sent.split(|&b| b == b'\n').filter(is_rcpt).count()
+    /// The paths of all lines that may be RCPT.
+    pub fn recipients(&self) -> Vec<Vec<u8>> {
+        let is_rcpt = |l: &&[u8]| l.get(..5).is_some_and(|l| l.eq_ignore_ascii_case(b"RCPT "));
+        let line = |l: &[u8]| path(l.strip_suffix(b"\r").unwrap_or(l));
+        self.sent.split(|&b| b == b'\n').filter(is_rcpt).filter_map(line).collect()
     }
 
     /// The complete command, line or message that is to be answered next.
@@ -186,7 +187,7 @@ impl Client {
         }
         let Some(unit) = self.unit().map(<[u8]>::to_vec) else {
             assert!(code >= 400, "a reply to nothing: {shown}");
-            if self.state == State::Data && self.time_passed && code != 421 {
+            if self.state == State::Data && self.time_passed && !(ours.is_some() && code == 421) {
                 self.state = State::Adrift;
                 self.message(code);
             } else {
@@ -226,16 +227,12 @@ impl Client {
         let lost = ours.is_some_and(|s| *s == standing::MTA_AWAY || *s == standing::MTA_CONFUSED);
         match &verb[..] {
             b"MAIL" if code < 400 => self.transaction = Some(Vec::new()),
-            b"RCPT" => {
-                let to = path(line);
-                match (&mut self.transaction, to) {
-                    (_, None) => assert!(ours.is_some(), "RCPT without a path: {shown}"),
-                    (Some(accepted), Some(to)) if code < 400 => accepted.push(to),
-                    (_, Some(to)) => self
-                        .fates
-                        .push((Fate { to, code: Some(code), at: Stage::Rcpt }, ours.is_some())),
-                }
-            }
+            b"RCPT" => match (&mut self.transaction, path(line)) {
+                (_, None) => assert!(ours.is_some(), "RCPT without a path: {shown}"),
+                (Some(accepted), Some(to)) if code < 400 => accepted.push(to),
+                (_, Some(to)) if ours.is_none() => self.decided.push((to, false)),
+                _ => {}
+            },
             b"RSET" | b"EHLO" | b"HELO" if ours.is_none() || lost => self.abandoned(),
             _ => {}
         }
@@ -277,14 +274,14 @@ impl Client {
 
     fn message(&mut self, code: u16) {
         for to in self.transaction.take().unwrap_or_default() {
-            self.fates.push((Fate { to, code: Some(code), at: Stage::Data }, false));
+            self.decided.push((to, code < 400));
         }
     }
 
     /// The transaction ends without an answer to its message.
     pub fn abandoned(&mut self) {
         for to in self.transaction.take().unwrap_or_default() {
-            self.fates.push((Fate { to, code: None, at: Stage::Data }, false));
+            self.decided.push((to, false));
         }
     }
 }

@@ -19,15 +19,16 @@
 //!    mail data that is not the beginning of what the client sent after 354, or
 //!    what any reader, however lenient, could take for an end of mail data that
 //!    the client has not sent.
-//! 6. Each recipient that was accepted gets one fate in the records, the one
-//!    that the client was told, or that its message was broken off; so does each
-//!    that the MTA refused.
+//! 6. Each recipient that was accepted, and each that the MTA refused, gets one
+//!    fate in the records; `pass` is the fate of those whose message the client
+//!    was told is taken, and of no others.
 //! 7. The same octets in other pieces (octet by octet, in what is received and
 //!    in what is taken of a write) lead to the same octets for either peer, the
 //!    same records and the same ending. Not compared are programs in which it
 //!    matters when something is heard: the MTA speaks before it is asked; a peer
 //!    takes nothing while something else happens than that the other one sends;
-//!    a line is longer than [`limits::LINE_WITHOUT_END`].
+//!    a line is longer than [`limits::LINE_WITHOUT_END`]. An MTA that fails may
+//!    have got more or less of a group of commands.
 //!
 //! The form of a program is told in [`program`].
 

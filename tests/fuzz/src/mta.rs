@@ -100,6 +100,11 @@ impl Mta {
         self.answered < self.units.len()
     }
 
+    /// Did it get QUIT?
+    pub fn quits(&self) -> bool {
+        self.units.iter().any(|u| u.kind == Kind::Command && verb(&u.text) == b"QUIT")
+    }
+
     /// Messages it said 2yz to.
     pub fn taken(&self) -> usize {
         let is_message = |reply: &&Reply| {

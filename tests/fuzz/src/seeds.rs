@@ -57,14 +57,18 @@ const LONG: [(&str, &[u8]); 3] = [
     ("long.line", b"\xF1220 mx\r\n\xF0NOOP some text and some more\xFD\x0B"),
 ];
 
-/// With `stalled`, the MTA takes what the client sends only after it has said
-/// its next words.
+/// With `stalled`, the MTA takes what the client has sent only after it has
+/// answered it.
 fn convert(text: &str, obedient: bool, stalled: bool) -> Vec<u8> {
     let mut program = Vec::new();
-    let mut speaker = 0;
+    let (mut speaker, mut waiting) = (0, false);
     let mut says = |program: &mut Vec<u8>, mark: u8, words: Vec<u8>| {
         if mark != speaker {
-            program.extend((stalled && speaker != 0).then_some(0xFB));
+            if stalled && mark == 0xF0 {
+                // It goes on, if it had stopped, and stops again.
+                program.extend(if waiting { &[0xFB, 0xFB][..] } else { &[0xFB] });
+                waiting = true;
+            }
             program.push(mark);
             speaker = mark;
         }
