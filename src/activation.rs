@@ -13,6 +13,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getpeername, sockopt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
 
+use crate::sys;
+
 /// The client of this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -58,18 +60,20 @@ impl fmt::Display for NoClient {
     }
 }
 
-/// Points fd 2 away from where it leads: under inetd that is the client.
-pub fn leave_stderr() {
+/// Points fd 2 away from where it leads: under inetd that is the client. If
+/// that cannot be done, fd 2 is closed; false, since what is opened next would
+/// then be taken for it.
+#[must_use]
+pub fn leave_stderr() -> bool {
     // A jail may have no /dev/null; a directory opened for reading takes no
     // octet either.
     let nowhere = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
         .or_else(|_| open("/", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()));
-    match nowhere {
-        Ok(fd) => drop(dup2_stderr(fd)),
-        // The client's end of the connection is still better than nothing
-        // only for reading: without any descriptor to spare, read from it.
-        Err(_) => drop(dup2_stderr(stdin())),
+    let left = nowhere.and_then(dup2_stderr).is_ok();
+    if !left {
+        sys::close_stderr();
     }
+    left
 }
 
 /// Finds the client.

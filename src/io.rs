@@ -20,7 +20,7 @@ use crate::sys::{Waiter, Wakeup};
 const PIPE_BLOCK: usize = 512;
 
 /// The client and the MTA.
-pub struct Wires {
+pub(crate) struct Wires {
     /// The client is a socket on fd 0; else it is fd 0 to read and fd 1 to
     /// write, which a TLS wrapper may have made pipes.
     client_is_socket: bool,
@@ -30,7 +30,7 @@ pub struct Wires {
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Interest {
+pub(crate) struct Interest {
     /// Something to read from the client.
     pub client_in: bool,
     /// The client takes more.
@@ -43,7 +43,7 @@ pub struct Interest {
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// A peer has something to read, be it the end, or takes more.
     Ready {
         /// The client has something to read.
@@ -60,7 +60,7 @@ pub enum Event {
 impl Wires {
     /// The client as it was handed to us; no MTA yet.
     #[must_use]
-    pub fn new(client_is_socket: bool) -> Self {
+    pub(crate) fn new(client_is_socket: bool) -> Self {
         if client_is_socket {
             // A reply must not wait for the acknowledgement of the one before.
             // A Unix socket has no such option and needs none.
@@ -70,7 +70,7 @@ impl Wires {
     }
 
     /// The MTA's connection, or none any more.
-    pub fn set_mta(&mut self, mta: Option<OwnedFd>) {
+    pub(crate) fn set_mta(&mut self, mta: Option<OwnedFd>) {
         self.mta = mta;
     }
 
@@ -78,7 +78,7 @@ impl Wires {
     ///
     /// # Errors
     /// The socket's; `WouldBlock` when there was nothing after all.
-    pub fn receive(&self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn receive(&self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
         let room = spare_capacity(into);
         let count = match (peer, &self.mta) {
             (Peer::Client, _) if !self.client_is_socket => rustix::io::read(stdin(), room)?,
@@ -93,7 +93,7 @@ impl Wires {
     ///
     /// # Errors
     /// The socket's.
-    pub fn send(&self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn send(&self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
         let sent = match (peer, &self.mta) {
             (Peer::Client, _) if !self.client_is_socket => {
                 write_if_ready(stdout(), bytes.get(..PIPE_BLOCK).unwrap_or(bytes))
@@ -114,7 +114,7 @@ impl Wires {
     ///
     /// # Errors
     /// Those of poll.
-    pub fn wait(&self, interest: Interest, time: Duration) -> io::Result<Event> {
+    pub(crate) fn wait(&self, interest: Interest, time: Duration) -> io::Result<Event> {
         let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
         let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
         let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
@@ -135,7 +135,7 @@ impl Wires {
 
     /// Ends our half of the client's connection. To close it with octets
     /// unread would reset it, and the client might lose our last reply.
-    pub fn finish_sending(&self) {
+    pub(crate) fn finish_sending(&self) {
         if self.client_is_socket {
             let _ = shutdown(stdin(), Shutdown::Write);
         }
@@ -155,7 +155,7 @@ fn pollfd(fd: RawFd, input: bool, output: bool) -> libc::pollfd {
 ///
 /// # Errors
 /// `AGAIN` when it would block; else those of write.
-pub fn write_if_ready(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write_if_ready(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
     if poll(&mut fds, Some(&Timespec::default()))? == 0 {
         return Err(Errno::AGAIN);

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Dependencies point one way: `session` and the tools → `dialogue` → `smtp`.
-//! The only unsafe code is in [`sys`], the only framing of lines in
-//! [`smtp::line`], every limit in [`limits`], every reply of ours in
+//! The only unsafe code is in [`sys`], the only framing of a session's lines in
+//! [`smtp::line`], every limit of a session in [`limits`], every reply of ours in
 //! [`smtp::standing`].
 
 pub mod activation;
@@ -24,15 +24,15 @@ pub mod cli;
 pub mod crash;
 pub mod dialogue;
 pub mod exit;
-pub mod io;
+mod io;
 pub mod limits;
 pub mod log;
-pub mod session;
+mod session;
 pub mod smtp;
-pub mod status;
+mod status;
 pub mod sys;
-pub mod terminal;
-pub mod tool;
+mod terminal;
+mod tool;
 pub mod upstream;
 
 use std::ffi::OsString;
@@ -45,6 +45,10 @@ use log::line::Line;
 use log::{Level, Log};
 use session::Session;
 use smtp::standing::{self, Standing};
+
+/// Where a session logs whose command line says nothing about it, or cannot be
+/// read.
+static DEFAULT_LOG: LogTo = LogTo::Auto;
 
 /// The program, given its arguments without its name.
 #[must_use]
@@ -67,8 +71,8 @@ fn serve(settings: Settings) -> ExitCode {
     let settings: &'static Settings = Box::leak(Box::new(settings));
     crash::install(&settings.log);
     let mut log = Log::new(&settings.log);
-    if !log.is_stderr() {
-        activation::leave_stderr();
+    if !log.is_stderr() && !activation::leave_stderr() {
+        return turn_away(&mut log, &standing::INTERNAL, &"fd 2 cannot be pointed elsewhere");
     }
     match activation::client() {
         Ok(client) => Session::new(settings, client, log).run(),
@@ -88,12 +92,12 @@ fn serve(settings: Settings) -> ExitCode {
 /// The command line is wrong. Whoever typed it is told; a client is told to
 /// come back.
 fn refuse_to_start(error: &UsageError) -> ExitCode {
-    if rustix::net::getpeername(rustix::stdio::stdin()).is_err() {
+    if let Err(NoClient::Terminal | NoClient::Unknown(_)) = activation::client() {
         return terminal::complain(error);
     }
-    let mut log = Log::new(&LogTo::Auto);
+    let mut log = Log::new(&DEFAULT_LOG);
     if !log.is_stderr() {
-        activation::leave_stderr();
+        let _ = activation::leave_stderr();
     }
     turn_away(&mut log, &standing::BAD_CONFIGURATION, error)
 }

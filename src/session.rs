@@ -16,7 +16,7 @@ use crate::status::Status;
 use crate::sys;
 
 /// One session with one client.
-pub struct Session {
+pub(crate) struct Session {
     settings: &'static Settings,
     client: Client,
     wires: Wires,
@@ -37,7 +37,7 @@ pub struct Session {
 impl Session {
     /// A session about to begin.
     #[must_use]
-    pub fn new(settings: &'static Settings, client: Client, log: Log) -> Self {
+    pub(crate) fn new(settings: &'static Settings, client: Client, log: Log) -> Self {
         let began = Instant::now();
         let line = log.session(&client);
         Session {
@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// Runs it to its end, which is the end of the process.
-    pub fn run(mut self) -> ! {
+    pub(crate) fn run(mut self) -> ! {
         let mut dialogue = Dialogue::new(self.settings.time_limit);
         let ending = loop {
             match dialogue.step() {

@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use crate::activation::Client;
 
 /// The status line, if somebody wants it.
-pub struct Status {
+pub(crate) struct Status {
     wanted: bool,
     shown: &'static str,
 }
@@ -20,7 +20,7 @@ pub struct Status {
 impl Status {
     /// Asks the environment, and tells the supervisor that the session is there.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let status = Status { wanted: std::env::var_os("NOTIFY_SOCKET").is_some(), shown: "" };
         status.tell(NotifyState::Ready);
         status
@@ -28,18 +28,18 @@ impl Status {
 
     /// Is this something that is not shown yet, to somebody who looks?
     #[must_use]
-    pub fn is_news(&self, place: &'static str) -> bool {
+    pub(crate) fn is_news(&self, place: &'static str) -> bool {
         self.wanted && self.shown != place
     }
 
     /// Shows what the session is doing.
-    pub fn show(&mut self, client: &Client, place: &'static str) {
+    pub(crate) fn show(&mut self, client: &Client, place: &'static str) {
         self.shown = place;
         self.tell(NotifyState::Status(&format!("{}: {place}", client.ip)));
     }
 
     /// The session is ending.
-    pub fn stopping(&self) {
+    pub(crate) fn stopping(&self) {
         self.tell(NotifyState::Stopping);
     }
 
@@ -60,7 +60,7 @@ impl Default for Status {
 /// socket's queue is full, and clients are not to wait for a supervisor that is
 /// stuck.
 #[must_use]
-pub fn supervisor_reads() -> bool {
+pub(crate) fn supervisor_reads() -> bool {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
     // An abstract socket; systemd itself has used a path since 2013.
     if path.as_encoded_bytes().starts_with(b"@") {

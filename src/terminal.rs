@@ -8,7 +8,7 @@ use crate::exit;
 
 /// Prints a text that was asked for.
 #[must_use]
-pub fn print(text: &str) -> ExitCode {
+pub(crate) fn print(text: &str) -> ExitCode {
     // `--help | head -1` closes the pipe, and that is all right.
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::from(exit::OK)
@@ -16,13 +16,13 @@ pub fn print(text: &str) -> ExitCode {
 
 /// Says what is wrong with how we were started.
 #[must_use]
-pub fn complain(what: &dyn Display) -> ExitCode {
+pub(crate) fn complain(what: &dyn Display) -> ExitCode {
     let _ = writeln!(io::stderr(), "smtp-wrapper: {what}");
     ExitCode::from(exit::CONFIGURATION)
 }
 
 /// Ends a tool: its exit status, or why it could not go on.
 #[must_use]
-pub fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+pub(crate) fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| complain(&format_args!("{error:#}")))
 }

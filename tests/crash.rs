@@ -22,7 +22,7 @@ const LOG: &str = "SMTP_WRAPPER_TEST_CRASH_LOG";
 fn a_panic_is_a_421_a_line_and_status_70() {
     if let Ok(path) = std::env::var(LOG) {
         crash::install(Box::leak(Box::new(LogTo::SyslogAt(path))));
-        activation::leave_stderr();
+        assert!(activation::leave_stderr());
         panic!("on purpose");
     }
     let path = std::env::temp_dir().join(format!("smtp-wrapper-crash.{}", std::process::id()));

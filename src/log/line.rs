@@ -87,14 +87,14 @@ impl Line {
     /// Octets from a peer, in angle brackets, shown so that they can neither
     /// end the line, nor move the reader's cursor, nor pass for another key:
     /// what is not printable ASCII, and `<`, `>`, `\` and space, are written as
-    /// `\xNN`; what is longer than [`limits::LOGGED_TEXT`] is cut and ends in
-    /// `...`.
+    /// `\xNN`; what would be longer than [`limits::LOGGED_TEXT`] so is cut and
+    /// ends in `...`.
     pub fn outside(&mut self, key: &str, value: &[u8]) -> &mut Self {
         self.key(key);
         self.text.push(b'<');
-        let shown = value.get(..limits::LOGGED_TEXT).unwrap_or(value);
+        let start = self.text.len();
         let odd = |&b: &u8| !b.is_ascii_graphic() || matches!(b, b'<' | b'>' | b'\\');
-        let mut rest = shown;
+        let mut rest = value.get(..limits::LOGGED_TEXT).unwrap_or(value);
         while let Some(at) = rest.iter().position(odd) {
             let (plain, after) = rest.split_at(at);
             self.text.extend_from_slice(plain);
@@ -104,7 +104,8 @@ impl Line {
             }
         }
         self.text.extend_from_slice(rest);
-        if shown.len() < value.len() {
+        if value.len() > limits::LOGGED_TEXT || self.text.len() > start + limits::LOGGED_TEXT {
+            self.text.truncate(start + limits::LOGGED_TEXT);
             self.text.extend(b"...");
         }
         self.text.push(b'>');
@@ -181,5 +182,9 @@ mod tests {
         line.outside("x", &[b'x'; 1000]);
         assert_eq!(text(&line).len() - before, limits::LOGGED_TEXT + " x=<...>".len());
         assert!(text(&line).ends_with("xx...>"));
+        // It is what is written that counts, for syslogd has limits too.
+        let mut line = self::line();
+        line.outside("x", &[0; 1000]);
+        assert_eq!(text(&line).len() - before, limits::LOGGED_TEXT + " x=<...>".len());
     }
 }

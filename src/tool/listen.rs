@@ -43,7 +43,7 @@ const LONG: Duration = Duration::from_secs(3600);
 /// # Errors
 /// When the program cannot be set up to start sessions. What is wrong with an
 /// address is told here, and is an exit status.
-pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let listeners = match sockets::open(settings) {
         Ok(listeners) => listeners,
         Err(error) => {

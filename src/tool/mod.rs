@@ -4,8 +4,8 @@
 //! Each tool has one file with one `run`; `listen` and `try` share the accept
 //! loop and what stands around it.
 
-pub mod listen;
-pub mod try_it;
+pub(crate) mod listen;
+pub(crate) mod try_it;
 
 mod launcher;
 mod mail_text;

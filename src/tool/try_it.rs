@@ -34,7 +34,7 @@ const GREETING_WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When a thread, a descriptor or the program's own path cannot be had.
-pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let Some(doors) = first_free(PORTS) else {
         say(format_args!(
             "ports {} to {} of 127.0.0.1 are all taken; stop the program that listens there \

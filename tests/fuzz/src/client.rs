@@ -7,7 +7,7 @@ use smtp_wrapper::dialogue::Stage;
 use smtp_wrapper::limits;
 use smtp_wrapper::smtp::standing::{self, ALL};
 
-use crate::mta::{Kind, Mta, Unit, verb};
+use crate::mta::{Kind, Mta, Unit, ends_transaction, verb};
 
 /// What became of one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,16 +224,18 @@ impl Client {
             }
             return;
         }
-        let lost = ours.is_some_and(|s| *s == standing::MTA_AWAY || *s == standing::MTA_CONFUSED);
         match &verb[..] {
-            b"MAIL" if code < 400 => self.transaction = Some(Vec::new()),
+            b"MAIL" if code < 400 => {
+                self.abandoned();
+                self.transaction = Some(Vec::new());
+            }
             b"RCPT" => match (&mut self.transaction, path(line)) {
-                (_, None) => assert!(ours.is_some(), "RCPT without a path: {shown}"),
+                (_, None) => assert!(code >= 400, "RCPT without a path: {shown}"),
                 (Some(accepted), Some(to)) if code < 400 => accepted.push(to),
                 (_, Some(to)) if ours.is_none() => self.decided.push((to, false)),
                 _ => {}
             },
-            b"RSET" | b"EHLO" | b"HELO" if ours.is_none() || lost => self.abandoned(),
+            other if code < 400 && ends_transaction(other) => self.abandoned(),
             _ => {}
         }
     }

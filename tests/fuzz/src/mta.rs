@@ -73,6 +73,11 @@ pub fn verb(line: &[u8]) -> Vec<u8> {
     line.split(|&b| b == b' ').next().unwrap_or_default().to_ascii_uppercase()
 }
 
+/// Does this verb end a transaction, when it is not refused?
+pub fn ends_transaction(verb: &[u8]) -> bool {
+    matches!(verb, b"RSET" | b"HELO" | b"EHLO")
+}
+
 impl Mta {
     pub fn new() -> Self {
         let greeting = Unit { text: Vec::new(), kind: Kind::Greeting };
@@ -147,7 +152,7 @@ impl Mta {
         assert!(!control, "a control character: {shown}");
         match &verb[..] {
             b"DATA" => assert!(self.accepted > 0 || self.unasked, "DATA without a recipient"),
-            b"MAIL" | b"RSET" | b"HELO" | b"EHLO" => self.accepted = 0,
+            b"MAIL" => self.accepted = 0,
             _ => {}
         }
         self.owe(Unit { text: line, kind: Kind::Command });
@@ -234,6 +239,7 @@ impl Mta {
             (334, Kind::AuthLine) => self.state = State::Auth,
             (334, Kind::Command) if verb == b"AUTH" => self.state = State::Auth,
             (200..300, Kind::Command) if verb == b"RCPT" => self.accepted += 1,
+            (200..300, Kind::Command) if ends_transaction(&verb) => self.accepted = 0,
             (_, Kind::Message) => self.accepted = 0,
             _ => {}
         }
