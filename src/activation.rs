@@ -6,11 +6,11 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, getpeername, sockopt};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getpeername, sockopt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
 
 use crate::sys;
@@ -74,6 +74,13 @@ pub fn leave_stderr() -> bool {
         sys::close_stderr();
     }
     left
+}
+
+/// Is there an Internet client at the other end?
+#[must_use]
+pub fn is_client(fd: BorrowedFd<'_>) -> bool {
+    let is_inet = |peer: SocketAddrAny| SocketAddr::try_from(peer).is_ok();
+    getpeername(fd).is_ok_and(|peer| peer.is_some_and(is_inet))
 }
 
 /// Finds the client.

@@ -150,7 +150,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         names: &["--max-per-address"],
         value: "N",
-        help: "sessions at once of one client address (16)",
+        help: "sessions at once of one client, an IPv4 address or IPv6 /64 (16)",
         scope: Scope::Listen,
         set: |s, v| number(v).map(|n| s.max_per_address = n),
     },

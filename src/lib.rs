@@ -54,6 +54,10 @@ static DEFAULT_LOG: LogTo = LogTo::Auto;
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli::parse(args) {
+        // On an inetd line, a tool would speak to the client.
+        Ok((mode, _)) if mode != Mode::Session && activation::is_client(rustix::stdio::stdin()) => {
+            refuse_to_start(&UsageError("fd 0 is a client, which is for a session".to_owned()))
+        }
         Ok((Mode::Session, settings)) => serve(settings),
         Ok((Mode::Help, _)) => terminal::print(&cli::help()),
         Ok((Mode::Version, _)) => {

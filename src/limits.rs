@@ -20,11 +20,11 @@ pub const LINE_WITHOUT_END: usize = 64 * 1024;
 pub const CLIENT_INBOX: usize = 64 * 1024;
 
 /// What is read from the MTA at most before it is dealt with.
-pub const MTA_INBOX: usize = 8 * 1024;
+pub const MTA_INBOX: usize = 16 * 1024;
 
-/// One line of an MTA's reply, CRLF included. RFC 5321 4.5.3.1.5 says 512;
-/// AUTH challenges are longer (RFC 4954 4), a few MTAs cite URLs.
-pub const REPLY_LINE: usize = 4096;
+/// One line of an MTA's reply, CRLF included. RFC 5321 4.5.3.1.5 says 512; an
+/// AUTH challenge may be 12288 octets (RFC 4954 4), with code and space.
+pub const REPLY_LINE: usize = 12_288 + 6;
 
 /// What most replies and commands fit into; memory is taken for it at once.
 pub const REPLY: usize = 480;

@@ -66,14 +66,15 @@ impl Session {
                     }
                     Err(error) => self.lost(&mut dialogue, Peer::Mta, &error),
                 },
-                Step::Write(peer, bytes) => match self.wires.send(peer, bytes) {
-                    Ok(0) => self.wait(&mut dialogue, Some(peer)),
-                    Ok(count) => dialogue.sent(peer, count),
-                    Err(error) => self.lost(&mut dialogue, peer, &error),
-                },
+                Step::Write(peer, _) => {
+                    let other = if peer == Peer::Client { Peer::Mta } else { Peer::Client };
+                    if !self.send(&mut dialogue, peer) && !self.send(&mut dialogue, other) {
+                        self.wait(&mut dialogue);
+                    }
+                }
                 Step::HangUp => self.wires.set_mta(None),
                 Step::Record(record) => self.log_recipients(&dialogue, &record),
-                Step::Await => self.wait(&mut dialogue, None),
+                Step::Await => self.wait(&mut dialogue),
                 Step::Close(ending) => break ending,
             }
         };
@@ -89,13 +90,28 @@ impl Session {
         }
         // Not returned but ended: to give back memory piece by piece that the
         // kernel takes as a whole is a dozen system calls.
-        let status = if dialogue.facts().mta == Conduct::Ok { exit::OK } else { exit::TEMPORARY };
+        let status = if dialogue.facts().mta.is_fault() { exit::TEMPORARY } else { exit::OK };
         std::process::exit(status.into());
+    }
+
+    /// Sends what waits for the peer; false if there is nothing, or it takes
+    /// nothing.
+    fn send(&mut self, dialogue: &mut Dialogue, peer: Peer) -> bool {
+        let bytes = dialogue.pending(peer);
+        if bytes.is_empty() {
+            return false;
+        }
+        match self.wires.send(peer, bytes) {
+            Ok(0) => return false,
+            Ok(count) => dialogue.sent(peer, count),
+            Err(error) => self.lost(dialogue, peer, &error),
+        }
+        true
     }
 
     /// Waits until a peer has sent something, the one we write to takes more,
     /// the time is up or a signal comes.
-    fn wait(&mut self, dialogue: &mut Dialogue, writing_to: Option<Peer>) {
+    fn wait(&mut self, dialogue: &mut Dialogue) {
         if (sys::terminated() || sys::time_is_up()) && !self.called_off {
             self.called_off = true;
             let over = match sys::terminated() {
@@ -106,9 +122,9 @@ impl Session {
         }
         let interest = Interest {
             client_in: dialogue.wants(Peer::Client),
-            client_out: writing_to == Some(Peer::Client),
+            client_out: !dialogue.pending(Peer::Client).is_empty(),
             mta_in: dialogue.wants(Peer::Mta),
-            mta_out: writing_to == Some(Peer::Mta),
+            mta_out: !dialogue.pending(Peer::Mta).is_empty(),
         };
         let limit = self.time_left(dialogue);
         let news = self.status.is_news(dialogue.place());
@@ -229,7 +245,7 @@ impl Session {
             .number("octets", facts.relayed)
             .number("refused", facts.refused.into())
             .word("rule", facts.last_refusal.unwrap_or("-"));
-        let level = if facts.mta == Conduct::Ok { Level::Info } else { Level::Error };
+        let level = if facts.mta.is_fault() { Level::Error } else { Level::Info };
         self.end_line(level, facts.authenticated);
     }
 

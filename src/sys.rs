@@ -35,6 +35,13 @@ pub fn time_is_up() -> bool {
     TIME_IS_UP.load(Ordering::Relaxed)
 }
 
+/// Lets us wait for our children, whatever whoever started us did with theirs:
+/// an ignored SIGCHLD stays ignored across exec.
+pub fn expect_children() {
+    // SAFETY: to set the default action needs nothing to live on.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Closes fd 2.
 pub fn close_stderr() {
     // SAFETY: fd 2 has no owner in the program but the standard library, which

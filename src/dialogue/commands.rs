@@ -70,7 +70,7 @@ impl Dialogue {
     fn skip(&mut self, count: usize) -> bool {
         self.skipped += count;
         self.client.consume(count);
-        if self.skipped > limits::LINE_WITHOUT_END {
+        if self.skipped + CRLF > limits::LINE_WITHOUT_END {
             self.refuse(&standing::LINE_TOO_LONG);
             self.close(Ending::Closed(&standing::LINE_TOO_LONG));
         }
@@ -93,9 +93,9 @@ impl Dialogue {
         match command {
             Ok(command) => match self.objection(command) {
                 None => self.forward_in_turn(command, line),
-                Some(refusal) => self.refuse_in_turn(Some(command), refusal),
+                Some(refusal) => self.refuse_in_turn(Some(command), refusal, size),
             },
-            Err(refusal) => self.refuse_in_turn(None, refusal),
+            Err(refusal) => self.refuse_in_turn(None, refusal, size),
         }
     }
 
@@ -106,26 +106,34 @@ impl Dialogue {
             && matches!(self.expected.back(), Some(Expected::Mail | Expected::Rcpt { .. }))
             && self.expected.len() < limits::PIPELINE;
         let turn = may_follow || self.expected.is_empty();
-        if turn {
+        if turn && self.expected.is_empty() && self.mta_speaks() {
+            self.confused();
+        } else if turn {
             self.forward(command, line);
         }
         turn
     }
 
     /// Rule 4: our replies do not overtake the MTA's.
-    fn refuse_in_turn(&mut self, command: Option<Command<'_>>, refusal: &'static Standing) -> bool {
+    fn refuse_in_turn(
+        &mut self,
+        command: Option<Command<'_>>,
+        refusal: &'static Standing,
+        size: usize,
+    ) -> bool {
         if !self.expected.is_empty() {
             return false;
         }
+        let answer = self.refuse(refusal);
         if let Some(Command::Rcpt(envelope)) = command {
-            let outcome = Answer::Ours(refusal).outcome(Stage::Rcpt);
+            let outcome = Answer::Ours(answer).outcome(Stage::Rcpt);
             self.recipient_refused(envelope.path.to_vec(), outcome);
         }
-        self.refuse(refusal);
         // A first line of such length is another protocol's, and so is what
-        // follows it.
-        let foreign = *refusal == standing::LINE_TOO_LONG && self.first_line;
-        if foreign || *refusal == standing::NO_CHUNKING {
+        // follows it; a line of more than that, no command of any.
+        let too_long = *refusal == standing::LINE_TOO_LONG
+            && (self.first_line || size > limits::LINE_WITHOUT_END);
+        if too_long || *refusal == standing::NO_CHUNKING {
             self.close(Ending::Closed(refusal));
         }
         true
@@ -210,22 +218,26 @@ impl Dialogue {
                 self.close(Ending::Closed(refusal));
             }
             _ if otherwise.code == 421 => self.say_and_close(otherwise),
-            _ => self.refuse(otherwise),
+            _ => drop(self.refuse(otherwise)),
         }
     }
 
-    /// Answers a command ourselves; the session has only so many of these.
-    fn refuse(&mut self, refusal: &'static Standing) {
+    /// Answers a command ourselves; the session has only so many of these. Gives
+    /// the answer that it came to.
+    fn refuse(&mut self, refusal: &'static Standing) -> &'static Standing {
         self.facts.refused += 1;
         self.facts.last_refusal = Some(refusal.rule);
-        if refusal.code >= 500 {
+        // DATA without a recipient is what a pipelining client sends when all
+        // are refused (RFC 2920 3.1).
+        if refusal.code >= 500 && *refusal != standing::NEED_RCPT {
             self.errors += 1;
         }
         if self.errors > limits::ERRORS {
             self.say_and_close(&standing::TOO_MANY_ERRORS);
-        } else {
-            Answer::Ours(refusal).encode(self.to_client.tail());
+            return &standing::TOO_MANY_ERRORS;
         }
+        refusal.encode(self.to_client.tail());
+        refusal
     }
 
     /// The client will send nothing more, and everything it sent is dealt with:

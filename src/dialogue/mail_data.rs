@@ -8,6 +8,7 @@ use crate::smtp::standing;
 impl Dialogue {
     /// Looks at the mail data that is there and marks what may pass.
     pub(super) fn data_input(&mut self) -> bool {
+        let speaks = self.mta_speaks();
         let State::Data(data) = &mut self.state else {
             return false;
         };
@@ -17,6 +18,11 @@ impl Dialogue {
             // no difference how the client's octets were cut into packets.
             Scan::Within(count) | Scan::Bare(count @ 1..) => {
                 self.passing = count;
+                true
+            }
+            // Half a reply before the message is over is not half its answer.
+            Scan::End(_) if speaks => {
+                self.confused();
                 true
             }
             Scan::End(count) => {

@@ -145,17 +145,10 @@ impl Dialogue {
         if std::mem::take(&mut self.hang_up) {
             return Step::HangUp;
         }
-        if !self.to_mta.is_empty() {
-            return Step::Write(Peer::Mta, self.to_mta.bytes());
-        }
-        if !self.to_client.is_empty() {
-            return Step::Write(Peer::Client, self.to_client.bytes());
-        }
-        if self.passing > 0 && !self.mta_deaf {
-            return Step::Write(
-                Peer::Mta,
-                self.client.bytes().get(..self.passing).unwrap_or_default(),
-            );
+        for peer in [Peer::Mta, Peer::Client] {
+            if !self.pending(peer).is_empty() {
+                return Step::Write(peer, self.pending(peer));
+            }
         }
         if let Some(record) = self.records.pop_front() {
             return Step::Record(record);
@@ -219,6 +212,18 @@ impl Dialogue {
     #[must_use]
     pub fn has_unread(&self) -> bool {
         !self.client.bytes().is_empty()
+    }
+
+    /// What waits for the peer to take it. When one peer takes nothing, the
+    /// other is not to wait for it.
+    #[must_use]
+    pub fn pending(&self, peer: Peer) -> &[u8] {
+        match peer {
+            Peer::Client => self.to_client.bytes(),
+            Peer::Mta if !self.to_mta.is_empty() => self.to_mta.bytes(),
+            Peer::Mta if self.mta_deaf => &[],
+            Peer::Mta => self.client.bytes().get(..self.passing).unwrap_or_default(),
+        }
     }
 
     /// The peer took this many octets of a [`Step::Write`].

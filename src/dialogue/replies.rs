@@ -19,7 +19,10 @@ impl Expected {
             (2, Expected::Greeting) => reply.code == 220,
             (2, Expected::Auth) => reply.code == 235,
             (2, Expected::Data) => false,
-            (2, _) => true,
+            (2, Expected::Rcpt { .. }) => matches!(reply.code, 250..=252),
+            (2, Expected::Other) => !matches!(reply.code, 220 | 221 | 235),
+            (2, Expected::Quit) => reply.code == 221,
+            (2, _) => reply.code == 250,
             (3, Expected::Data) => reply.code == 354,
             (3, Expected::Auth) => reply.code == 334,
             _ => false,
@@ -60,6 +63,12 @@ impl Dialogue {
                 true
             }
         }
+    }
+
+    /// Has the MTA begun to say something? If nothing is outstanding, it cannot
+    /// be the answer to what is sent next.
+    pub(super) fn mta_speaks(&self) -> bool {
+        !self.mta.bytes().is_empty() || self.arriving.has_begun()
     }
 
     fn reply(&mut self, reply: Reply) {
@@ -167,7 +176,7 @@ impl Dialogue {
     }
 
     /// The MTA sent octets that are no reply, which stand in its inbox.
-    fn confused(&mut self) {
+    pub(super) fn confused(&mut self) {
         let said = self.mta.bytes();
         self.facts.mta_said = said.get(..limits::LOGGED_TEXT).unwrap_or(said).to_vec();
         self.give_up_mta(Conduct::Confused, &standing::MTA_CONFUSED);

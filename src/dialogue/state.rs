@@ -112,6 +112,13 @@ pub enum Conduct {
 }
 
 impl Conduct {
+    /// Is it a fault? To close with 421 is an MTA's right, and may be the
+    /// client's doing.
+    #[must_use]
+    pub fn is_fault(self) -> bool {
+        !matches!(self, Conduct::Ok | Conduct::Closing)
+    }
+
     /// Its name in the log.
     #[must_use]
     pub fn name(self) -> &'static str {

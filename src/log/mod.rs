@@ -15,7 +15,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socke
 use rustix::stdio::{stderr, stdin, stdout};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
-use crate::activation::Client;
+use crate::activation::{self, Client};
 use crate::cli::LogTo;
 use crate::io::write_if_ready;
 use crate::limits;
@@ -133,8 +133,12 @@ fn stderr_is_journal() -> bool {
     stream.to_str() == Some(&format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
-/// Is fd 2 the client's socket, as inetd makes it?
+/// Does fd 2 lead to the client, as inetd makes it? No log is an Internet
+/// socket; a Unix socket or pipe may be both fd 2 and the client.
 fn stderr_is_client() -> bool {
+    if activation::is_client(stderr()) {
+        return true;
+    }
     let same = |client: BorrowedFd<'_>| match (fstat(stderr()), fstat(client)) {
         (Ok(ours), Ok(client)) => (ours.st_dev, ours.st_ino) == (client.st_dev, client.st_ino),
         _ => false,

@@ -95,7 +95,7 @@ const XFORWARD: u64 = verb(b"XFORWARD");
 pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
     // NUL, ESC and the like are in no command (RFC 5321 4.1.2) and do harm in
     // logs; a tab is white space to some.
-    if has_control(line) && line.iter().any(|&b| b.is_ascii_control() && b != b'\t') {
+    if has_control(line) {
         return Err(&standing::CONTROL_CHARACTER);
     }
     let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
@@ -139,6 +139,10 @@ fn envelope<'a>(line: &'a [u8], prefix: &[u8]) -> Option<Envelope<'a>> {
     if !typed.eq_ignore_ascii_case(prefix) {
         return None;
     }
+    // What ends at a tab for one program goes on for another.
+    if rest.contains(&b'\t') {
+        return None;
+    }
     let rest = rest.trim_ascii_start();
     let (path, after) = match rest.split_first() {
         Some((b'<', rest)) => {
@@ -148,7 +152,7 @@ fn envelope<'a>(line: &'a [u8], prefix: &[u8]) -> Option<Envelope<'a>> {
         _ => {
             let end = rest.iter().position(|&b| b == b' ').unwrap_or(rest.len());
             let path = rest.get(..end)?;
-            let plain = !path.is_empty() && !path.iter().any(|b| b"<>\"\t".contains(b));
+            let plain = path.contains(&b'@') && !path.iter().any(|b| b"<>\"\\".contains(b));
             (plain.then_some(path)?, rest.get(end..)?)
         }
     };
@@ -177,7 +181,7 @@ fn path_end(rest: &[u8]) -> Option<usize> {
     while let Some((at, &b)) = octets.next() {
         match b {
             b'>' if !quoted => return Some(at),
-            b'<' | b' ' | b'\t' if !quoted => return None,
+            b'<' | b' ' | b'\\' if !quoted => return None,
             b'"' => quoted = !quoted,
             b'\\' if quoted => drop(octets.next()),
             _ => {}

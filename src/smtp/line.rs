@@ -38,11 +38,12 @@ pub fn frame(bytes: &[u8], seen: usize) -> Framed {
     }
 }
 
-/// Is there a control character in it? Looks at all octets without stopping,
-/// which the compiler turns into sixteen at a time.
+/// Is there a control character in it, but for tabs (which RFC 5321 4.2 has in
+/// the text of replies)? Looks at all octets without stopping, which the
+/// compiler turns into sixteen at a time.
 #[must_use]
 pub fn has_control(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, b| found | b.is_ascii_control())
+    bytes.iter().fold(false, |found, b| found | (b.is_ascii_control() & (*b != b'\t')))
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Arriving {
         // A control character could move the cursor of whoever reads it, or,
         // as CR or LF, begin a reply of its own.
         if has_control(text) {
-            let printable = |&b: &u8| if b.is_ascii_control() { b'?' } else { b };
+            let printable = |&b: &u8| if b.is_ascii_control() && b != b'\t' { b'?' } else { b };
             self.reply.text.extend(text.iter().map(printable));
         } else {
             self.reply.text.extend_from_slice(text);
@@ -125,6 +125,12 @@ impl Arriving {
             self.lines = 0;
         }
         Ok(last.then(|| std::mem::take(&mut self.reply)))
+    }
+
+    /// Is there a part of a reply?
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.lines > 0
     }
 
     /// Takes back a reply that is done with, for its memory.
@@ -185,8 +191,8 @@ mod tests {
 
     #[test]
     fn control_characters_are_made_visible_and_octets_above_stay() {
-        let reply = reply("250 a\x1b[31m\0é").unwrap().unwrap();
-        assert_eq!(reply.last_line(), "a?[31m?é".as_bytes());
+        let reply = reply("250 a\x1b[31m\0é\tb").unwrap().unwrap();
+        assert_eq!(reply.last_line(), "a?[31m?é\tb".as_bytes());
     }
 
     #[test]

@@ -78,6 +78,7 @@ impl AcceptLoop {
         caps: Caps,
         args: &[String],
     ) -> anyhow::Result<Self> {
+        sys::expect_children();
         Ok(AcceptLoop {
             listeners,
             sessions: Sessions::new(caps),

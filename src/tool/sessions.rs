@@ -10,7 +10,7 @@
 //! would not know that a place is free).
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use rustix::process::{Pid, WaitOptions, wait};
 
@@ -59,6 +59,7 @@ impl Sessions {
 
     /// Whether this client may have a session now.
     pub(super) fn admit(&mut self, client: IpAddr) -> Result<(), Full> {
+        let client = customer(client);
         self.room(client).or_else(|_| {
             self.reap();
             self.room(client)
@@ -79,6 +80,7 @@ impl Sessions {
     /// Counts a session that has started, and reaps one that has ended: in the
     /// long run that is all of them, at one system call each.
     pub(super) fn started(&mut self, session: Pid, client: IpAddr) {
+        let client = customer(client);
         self.running.insert(session, client);
         *self.of_address.entry(client).or_default() += 1;
         self.reap_one();
@@ -114,5 +116,14 @@ impl Sessions {
             }
         }
         true
+    }
+}
+
+/// Who is counted as one: an IPv6 customer has at least a /64 of addresses
+/// (RFC 6177) and could take all places with them.
+fn customer(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V4(_) => client,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
