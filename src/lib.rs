@@ -4,8 +4,8 @@
 //! From accept to exit: a supervisor (inetd, systemd, `listen`) accepts and
 //! execs us with the client's socket as fd 0. [`run`] reads the command line
 //! ([`cli`]), finds out who the client is ([`activation`]) and runs a
-//! [`session`]: it asks the [`dialogue`] for the next step, does it on the
-//! sockets ([`io`]), and tells the dialogue what came of it. The dialogue does
+//! `session`: it asks the [`dialogue`] for the next step, does it on the
+//! sockets (`io`), and tells the dialogue what came of it. The dialogue does
 //! no I/O; it is made of the wire's pure functions in [`smtp`]. When it says
 //! close, the session logs its line and the process ends.
 //!

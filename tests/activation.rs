@@ -214,6 +214,12 @@ fn bad_options_are_told_the_client_and_the_log() {
         &["-sp", "smtp"],
         &["--log", "somewhere"],
         &["--max", "5"],
+        // On an inetd line these would speak to the client.
+        &["--help"],
+        &["--version"],
+        &["try"],
+        &["listen", "192.0.2.1:99"],
+        &["listen", "x:y:z"],
     ];
     each(bad, |options| {
         let folder = Folder::fresh();

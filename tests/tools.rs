@@ -116,6 +116,25 @@ fn no_zombies_after_many_sessions() {
     until("an empty process list", || tool.children().is_empty());
 }
 
+/// An ignored SIGCHLD stays ignored across exec, and hides that sessions end.
+#[test]
+fn sessions_are_reaped_whatever_started_us() {
+    let (mta, _messages) = mta();
+    let script = r#"exec env --ignore-signal=CHLD "$0" "$@""#;
+    let args =
+        ["listen", "--log", "none", "--upstream", &mta, "--max-per-address", "2", "127.0.0.1:0"];
+    let tool = Tool::shell(script, &args, Stdio::null(), None);
+    let port = tool.listens();
+    for _ in 0..6 {
+        until("a place", || {
+            Client::calls(1, port).greeted().is_some_and(|mut client| {
+                client.says(b"QUIT\r\n");
+                client.hears().starts_with("221")
+            })
+        });
+    }
+}
+
 #[test]
 fn sockets_from_systemd() {
     let (mta, _messages) = mta();
