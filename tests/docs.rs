@@ -1,7 +1,7 @@
 //! The documents against the program: what the program has, the documents name, in the program's own words.
 //!
 //! The manual page is read as a person sees it ([`Page`]), not as it is written, so that a reply's text may be broken
-//! over lines and `Fl -log` is `--log`. That mandoc finds no fault with it is tested where mandoc is at hand.
+//! over lines and `Fl -log` is `--log`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails so")]
 
@@ -9,7 +9,6 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use common::{Script, Session};
 use regex::Regex;
@@ -297,14 +296,4 @@ fn the_changelog_has_this_version_on_top() {
     let version = CHANGELOG.lines().find_map(|line| line.strip_prefix("## ")).expect("a version");
     assert_eq!(version.split(' ').next(), Some(env!("CARGO_PKG_VERSION")));
     assert!(README.contains(concat!("Version ", env!("CARGO_PKG_VERSION"))));
-}
-
-#[test]
-fn mandoc_finds_no_fault() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/man/smtp-wrapper.8");
-    // Not every machine with Rust has it; tests/run installs it.
-    if let Ok(lint) = Command::new("mandoc").args(["-Tlint", "-Wwarning", page]).output() {
-        let found = String::from_utf8_lossy(&lint.stdout);
-        assert!(lint.status.success(), "{found}");
-    }
 }
