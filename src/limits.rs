@@ -60,9 +60,9 @@ pub const DATA_REPLY_WAIT: Duration = Duration::from_secs(2 * 60);
 pub const BLOCK_WAIT: Duration = Duration::from_secs(3 * 60);
 /// Waiting for the MTA's reply to the end of mail data (4.5.3.2.6).
 pub const END_OF_DATA_WAIT: Duration = Duration::from_secs(10 * 60);
-/// Mail data that is refused already is read to its end, so that the reply
-/// stands where the client looks for it; a client silent for this long is
-/// taken to have ended its message in its own way.
+/// Mail data with a bare newline is read to its end, so that the reply stands
+/// where the client looks for it; a client silent for this long is taken to
+/// have ended its message in its own way.
 pub const REFUSED_DATA_WAIT: Duration = Duration::from_secs(3);
 /// A session as a whole. RFC 5321 has no such limit; two hours let 50 MB
 /// through at 60 kbit/s.
