@@ -41,13 +41,14 @@ mod mail_data;
 mod record;
 mod replies;
 mod state;
+mod waits;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::limits;
 use crate::smtp::reply::Arriving;
-use crate::smtp::standing::{self, Standing};
+use crate::smtp::standing::Standing;
 
 pub use buffer::Inbox;
 use buffer::Outbox;
@@ -274,78 +275,10 @@ impl Dialogue {
         }
     }
 
-    /// How long to wait, and which wait it is: as long as the number stays the
-    /// same, the time goes on.
-    #[must_use]
-    pub fn wait(&self) -> (Duration, u64) {
-        let limit = match (&self.state, self.expected.front()) {
-            _ if !self.to_client.is_empty() || self.passing > 0 => limits::BLOCK_WAIT,
-            (_, Some(Expected::Greeting)) => limits::GREETING_WAIT,
-            (_, Some(Expected::Data)) => limits::DATA_REPLY_WAIT,
-            (_, Some(Expected::EndOfData)) => limits::END_OF_DATA_WAIT,
-            (_, Some(_)) => limits::REPLY_WAIT,
-            (State::Data(_), None) => limits::BLOCK_WAIT,
-            // A client that thinks its message is over waits for our answer.
-            (State::Discarding { then: Some(_), .. }, None) => {
-                return (limits::REFUSED_DATA_WAIT, self.progress);
-            }
-            (State::Discarding { then: None, .. }, None) => limits::BLOCK_WAIT,
-            (_, None) => limits::COMMAND_WAIT,
-        };
-        (self.time_limit.unwrap_or(limit), self.progress)
-    }
-
-    /// The limit of [`Dialogue::wait`] has passed.
-    pub fn expire(&mut self) {
-        self.idle = false;
-        if !self.to_client.is_empty() {
-            self.client_deaf = true;
-            self.close(Ending::ClientStuck);
-        } else if !self.expected.is_empty() || !self.to_mta.is_empty() || self.passing > 0 {
-            self.mta_lost(Conduct::Silent);
-        } else if matches!(self.state, State::Discarding { .. }) {
-            // What may still come is mail data, and must not be read as commands.
-            self.finish_discarding();
-            self.close(Ending::Closed(&standing::CLIENT_SILENT));
-        } else {
-            self.say_and_close(&standing::CLIENT_SILENT);
-        }
-    }
-
-    /// Ends the session with this reply (the supervisor wants it, or its time
-    /// is up), but not before the MTA has answered an end of mail data that it
-    /// has: its answer decides whether the client sends the message again.
-    pub fn end(&mut self, reply: &'static Standing) {
-        self.idle = false;
-        let with_mta =
-            matches!(self.expected.front(), Some(Expected::EndOfData)) && self.passing == 0;
-        if with_mta {
-            self.ending = Some(reply);
-        } else if !matches!(self.state, State::Closing(_)) {
-            self.say_and_close(reply);
-        }
-    }
-
     /// What is known of the session.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
-    }
-
-    /// What the session is doing, for the status line.
-    #[must_use]
-    pub fn place(&self) -> &'static str {
-        match (&self.state, self.expected.front()) {
-            (State::Calling | State::Greeting, _) => "waiting for the MTA's greeting",
-            (State::Data(_), _) => "receiving mail data",
-            (State::Discarding { .. }, _) => "discarding refused mail data",
-            (State::Closing(_), _) => "closing",
-            (_, Some(Expected::EndOfData)) => "waiting for the MTA to take a message",
-            (_, Some(_)) => "waiting for the MTA's reply",
-            (State::Auth, None) => "in an AUTH exchange",
-            (_, None) if self.transaction.is_some() => "in a transaction",
-            (_, None) => "waiting for a command",
-        }
     }
 
     /// May the MTA still send us something?
