@@ -146,7 +146,9 @@ impl Dialogue {
         if std::mem::take(&mut self.hang_up) {
             return Step::HangUp;
         }
-        for peer in [Peer::Mta, Peer::Client] {
+        // Commands before replies, and the 354 before the mail data it asked for.
+        let commands = !self.to_mta.is_empty();
+        for peer in if commands { [Peer::Mta, Peer::Client] } else { [Peer::Client, Peer::Mta] } {
             if !self.pending(peer).is_empty() {
                 return Step::Write(peer, self.pending(peer));
             }

@@ -112,7 +112,10 @@ def status_and_stop():
     client.command(b"EHLO idle.client.test")
     unit = (real.until(sessions) or [""])[0]
     ok("127.0.0.3" in unit, "the session's unit is named after the client", unit)
-    text = run("systemctl", "status", "--no-pager", "smtp-wrapper@*")[1]
+    # A session shows what it is doing once it has been at it for half a second.
+    status = lambda: run("systemctl", "status", "--no-pager", "smtp-wrapper@*")[1]
+    real.until(lambda: "Status:" in status())
+    text = status()
     line = re.search(r'Status: "(.*)"', text)
     ok(line and line.group(1), "systemctl status 'smtp-wrapper@*' shows a STATUS text for an idle session", text)
     if line:
