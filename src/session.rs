@@ -66,12 +66,12 @@ impl Session {
                     }
                     Err(error) => self.lost(&mut dialogue, Peer::Mta, &error),
                 },
-                Step::Write(peer, _) => {
-                    let other = if peer == Peer::Client { Peer::Mta } else { Peer::Client };
-                    if !self.send(&mut dialogue, peer) && !self.send(&mut dialogue, other) {
-                        self.wait(&mut dialogue);
-                    }
-                }
+                Step::Write(peer, bytes) => match self.wires.send(peer, bytes) {
+                    Ok(0) if self.send(&mut dialogue, peer.other()) => {}
+                    Ok(0) => self.wait(&mut dialogue),
+                    Ok(count) => dialogue.sent(peer, count),
+                    Err(error) => self.lost(&mut dialogue, peer, &error),
+                },
                 Step::HangUp => self.wires.set_mta(None),
                 Step::Record(record) => self.log_recipients(&dialogue, &record),
                 Step::Await => self.wait(&mut dialogue),
@@ -127,7 +127,7 @@ impl Session {
             mta_out: !dialogue.pending(Peer::Mta).is_empty(),
         };
         let limit = self.time_left(dialogue);
-        let news = self.status.is_news(dialogue.place());
+        let news = self.status.is_wanted() && self.status.is_news(dialogue.place());
         let time = if news { limit.min(limits::STATUS_AFTER) } else { limit };
         match self.wires.wait(interest, time) {
             Ok(Event::Ready { client, mta }) => {

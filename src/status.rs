@@ -26,10 +26,16 @@ impl Status {
         status
     }
 
-    /// Is this something that is not shown yet, to somebody who looks?
+    /// Does anybody look?
+    #[must_use]
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Is this something that is not shown yet?
     #[must_use]
     pub(crate) fn is_news(&self, place: &'static str) -> bool {
-        self.wanted && self.shown != place
+        self.shown != place
     }
 
     /// Shows what the session is doing.

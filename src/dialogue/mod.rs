@@ -147,11 +147,14 @@ impl Dialogue {
             return Step::HangUp;
         }
         // Commands before replies, and the 354 before the mail data it asked for.
-        let commands = !self.to_mta.is_empty();
-        for peer in if commands { [Peer::Mta, Peer::Client] } else { [Peer::Client, Peer::Mta] } {
-            if !self.pending(peer).is_empty() {
-                return Step::Write(peer, self.pending(peer));
-            }
+        if !self.to_mta.is_empty() {
+            return Step::Write(Peer::Mta, self.to_mta.bytes());
+        }
+        if !self.to_client.is_empty() {
+            return Step::Write(Peer::Client, self.to_client.bytes());
+        }
+        if self.passing > 0 && !self.mta_deaf {
+            return Step::Write(Peer::Mta, self.pending(Peer::Mta));
         }
         if let Some(record) = self.records.pop_front() {
             return Step::Record(record);

@@ -14,6 +14,17 @@ pub enum Peer {
     Mta,
 }
 
+impl Peer {
+    /// The other end.
+    #[must_use]
+    pub fn other(self) -> Peer {
+        match self {
+            Peer::Client => Peer::Mta,
+            Peer::Mta => Peer::Client,
+        }
+    }
+}
+
 /// What the driver is to do next.
 #[derive(Debug)]
 pub enum Step<'a> {

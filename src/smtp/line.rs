@@ -43,7 +43,8 @@ pub fn frame(bytes: &[u8], seen: usize) -> Framed {
 /// compiler turns into sixteen at a time.
 #[must_use]
 pub fn has_control(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, b| found | (b.is_ascii_control() & (*b != b'\t')))
+    let control = |b: u8| u8::from(b < b' ') & u8::from(b != b'\t') | u8::from(b == 0x7f);
+    bytes.iter().fold(0, |found, &b| found | control(b)) != 0
 }
 
 #[cfg(test)]
