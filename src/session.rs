@@ -67,8 +67,7 @@ impl Session {
                     Err(error) => self.lost(&mut dialogue, Peer::Mta, &error),
                 },
                 Step::Write(peer, bytes) => match self.wires.send(peer, bytes) {
-                    Ok(0) if self.send(&mut dialogue, peer.other()) => {}
-                    Ok(0) => self.wait(&mut dialogue),
+                    Ok(0) => self.blocked(&mut dialogue, peer),
                     Ok(count) => dialogue.sent(peer, count),
                     Err(error) => self.lost(&mut dialogue, peer, &error),
                 },
@@ -92,6 +91,17 @@ impl Session {
         // kernel takes as a whole is a dozen system calls.
         let status = if dialogue.facts().mta.is_fault() { exit::TEMPORARY } else { exit::OK };
         std::process::exit(status.into());
+    }
+
+    /// A peer takes nothing now: the other one, and the log, are not to wait.
+    fn blocked(&mut self, dialogue: &mut Dialogue, peer: Peer) {
+        if self.send(dialogue, peer.other()) {
+            return;
+        }
+        match dialogue.take_record() {
+            Some(record) => self.log_recipients(dialogue, &record),
+            None => self.wait(dialogue),
+        }
     }
 
     /// Sends what waits for the peer; false if there is nothing, or it takes

@@ -107,11 +107,24 @@ impl Dialogue {
             && self.expected.len() < limits::PIPELINE;
         let turn = may_follow || self.expected.is_empty();
         if turn && self.expected.is_empty() && self.mta_speaks() {
-            self.confused();
+            self.interrupted(command);
         } else if turn {
             self.forward(command, line);
         }
         turn
+    }
+
+    /// The MTA has begun to say something unasked, and then comes a command.
+    fn interrupted(&mut self, command: Command<'_>) {
+        match command {
+            Command::Quit => self.answer(Expected::Quit, Answer::Ours(&standing::BYE)),
+            Command::Rcpt(envelope) => {
+                let outcome = Answer::Ours(&standing::MTA_AWAY).outcome(Stage::Rcpt);
+                self.recipient_refused(envelope.path.to_vec(), outcome);
+                self.confused();
+            }
+            _ => self.confused(),
+        }
     }
 
     /// Rule 4: our replies do not overtake the MTA's.
@@ -124,10 +137,13 @@ impl Dialogue {
         if !self.expected.is_empty() {
             return false;
         }
+        let recipient = match command {
+            Some(Command::Rcpt(envelope)) => Some(self.recipient_alone(envelope.path.to_vec())),
+            _ => None,
+        };
         let answer = self.refuse(refusal);
-        if let Some(Command::Rcpt(envelope)) = command {
-            let outcome = Answer::Ours(answer).outcome(Stage::Rcpt);
-            self.recipient_refused(envelope.path.to_vec(), outcome);
+        if let Some(recipient) = recipient {
+            self.record(recipient, Answer::Ours(answer).outcome(Stage::Rcpt));
         }
         // A first line of such length is another protocol's, and so is what
         // follows it; a line of more than that, no command of any.
@@ -194,6 +210,10 @@ impl Dialogue {
     /// the exchange (RFC 4954 4), and the MTA's reply to that is the client's.
     fn auth_line(&mut self, line: &[u8], size: usize) -> bool {
         let sound = size <= limits::AUTH_LINE && line.iter().all(|b| b.is_ascii_graphic());
+        if self.mta_speaks() {
+            self.confused();
+            return true;
+        }
         let out = self.to_mta.tail();
         out.extend_from_slice(if sound { line } else { b"*" });
         out.extend_from_slice(b"\r\n");
@@ -208,6 +228,10 @@ impl Dialogue {
         command: Result<Command<'_>, &'static Standing>,
         otherwise: &'static Standing,
     ) {
+        if let Ok(Command::Rcpt(envelope)) = command {
+            let outcome = Answer::Ours(otherwise).outcome(Stage::Rcpt);
+            self.recipient_refused(envelope.path.to_vec(), outcome);
+        }
         match command {
             Ok(Command::Quit) => {
                 standing::BYE.encode(self.to_client.tail());

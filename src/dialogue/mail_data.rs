@@ -8,39 +8,37 @@ use crate::smtp::standing;
 impl Dialogue {
     /// Looks at the mail data that is there and marks what may pass.
     pub(super) fn data_input(&mut self) -> bool {
-        let speaks = self.mta_speaks();
-        let State::Data(data) = &mut self.state else {
+        let State::Data(before) = self.state else {
             return false;
         };
-        match data.scan(self.client.bytes()) {
-            Scan::Within(0) => self.client_end(),
+        let mut data = before;
+        let found = data.scan(self.client.bytes());
+        // Half a reply before the message is over is not half its answer; the
+        // rest is thrown away from where it began.
+        if matches!(found, Scan::End(_)) && self.mta_speaks() {
+            self.confused();
+            return true;
+        }
+        self.state = State::Data(data);
+        match found {
+            Scan::Within(0) => return self.client_end(),
             // What is good before a bare newline passes first, so that it makes
             // no difference how the client's octets were cut into packets.
-            Scan::Within(count) | Scan::Bare(count @ 1..) => {
-                self.passing = count;
-                true
-            }
-            // Half a reply before the message is over is not half its answer.
-            Scan::End(_) if speaks => {
-                self.confused();
-                true
-            }
+            Scan::Within(count) | Scan::Bare(count @ 1..) => self.passing = count,
             Scan::End(count) => {
                 self.passing = count;
                 self.expected.push_back(Expected::EndOfData);
                 self.state = State::Commands;
-                true
             }
             Scan::Bare(0) => {
                 data.pass_bare();
-                let data = *data;
                 self.client.consume(1);
                 let bare = &standing::BARE_NEWLINE_IN_DATA;
                 self.facts.last_refusal = Some(bare.rule);
                 self.discard(data, Answer::Ours(bare), Some(Ending::Closed(bare)));
-                true
             }
         }
+        true
     }
 
     /// The MTA spoke before it had the whole message. A refusal is kept for the

@@ -242,10 +242,22 @@ impl Dialogue {
             Peer::Mta => {
                 let count = count.min(self.passing);
                 self.passing -= count;
+                let whole =
+                    self.passing == 0 && matches!(self.expected.front(), Some(Expected::EndOfData));
                 self.facts.relayed += count as u64;
                 self.client.consume(count);
+                // What it began to say before it had the whole is no answer.
+                if whole && self.mta_speaks() {
+                    self.confused();
+                }
             }
         }
+    }
+
+    /// A record that is not to wait until what is pending is written.
+    pub fn take_record(&mut self) -> Option<Record> {
+        self.idle = false;
+        self.records.pop_front()
     }
 
     /// The peer will send nothing more.

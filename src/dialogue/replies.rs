@@ -122,10 +122,12 @@ impl Dialogue {
                 }
             }
             Expected::Rcpt { to } => self.recipient(to, positive, &answer),
-            Expected::Data if positive => self.state = State::Data(MailData::default()),
             Expected::Data => {
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.refusal = Some(answer.outcome(Stage::Data));
+                    transaction.refusal = (!positive).then(|| answer.outcome(Stage::Data));
+                }
+                if positive {
+                    self.state = State::Data(MailData::default());
                 }
             }
             Expected::EndOfData => self.message(positive, &answer),
@@ -145,20 +147,27 @@ impl Dialogue {
 
     fn recipient(&mut self, to: Vec<u8>, accepted: bool, answer: &Answer) {
         match &mut self.transaction {
-            Some(transaction) if accepted && !transaction.refused => transaction.to.push(to),
+            Some(transaction) if accepted && !transaction.refused => {
+                transaction.refusal = None;
+                transaction.to.push(to);
+            }
             // To accept a recipient of a transaction that was refused is nothing.
-            Some(transaction) if accepted => {
-                let from = transaction.from.clone();
-                let transaction = Transaction { from, to: vec![to], ..Transaction::default() };
-                self.record(transaction, Outcome::none(Stage::Rcpt, ABANDONED));
+            Some(_) if accepted => {
+                self.recipient_refused(to, Outcome::none(Stage::Rcpt, ABANDONED));
             }
             _ => self.recipient_refused(to, answer.outcome(Stage::Rcpt)),
         }
     }
 
     pub(super) fn recipient_refused(&mut self, to: Vec<u8>, outcome: Outcome) {
+        let alone = self.recipient_alone(to);
+        self.record(alone, outcome);
+    }
+
+    /// One recipient of the transaction, for a record of its own.
+    pub(super) fn recipient_alone(&self, to: Vec<u8>) -> Transaction {
         let from = self.transaction.as_ref().map(|t| t.from.clone()).unwrap_or_default();
-        self.record(Transaction { from, to: vec![to], ..Transaction::default() }, outcome);
+        Transaction { from, to: vec![to], ..Transaction::default() }
     }
 
     /// The message's fate is decided.
@@ -170,7 +179,10 @@ impl Dialogue {
             self.facts.messages += 1;
             self.errors = 0;
         }
-        if let Some(reply) = self.ending {
+        // The MTA's own 421 ends it as well.
+        if let Some(reply) = self.ending
+            && answer.code() != 421
+        {
             self.say_and_close(reply);
         }
     }
@@ -203,6 +215,7 @@ impl Dialogue {
     fn give_up_mta(&mut self, conduct: Conduct, reply: &'static Standing) {
         // To QUIT no answer is needed, and nothing is lost without.
         if let Some(Expected::Quit) = self.expected.front() {
+            self.facts.mta_said.clear();
             return self.answer(Expected::Quit, Answer::Ours(&standing::BYE));
         }
         self.facts.mta = conduct;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Conduct, Dialogue, Ending, Expected, State};
+use super::{Conduct, Dialogue, Ending, Expected, Peer, State};
 use crate::limits;
 use crate::smtp::standing::{self, Standing};
 
@@ -32,7 +32,11 @@ impl Dialogue {
     /// The limit of [`Dialogue::wait`] has passed.
     pub fn expire(&mut self) {
         self.idle = false;
-        if !self.to_client.is_empty() {
+        self.progress += 1;
+        if !self.to_client.is_empty() && self.message_is_with_mta() {
+            // Its fate is worth knowing, as when the client is gone.
+            self.lost(Peer::Client);
+        } else if !self.to_client.is_empty() {
             self.client_deaf = true;
             self.close(Ending::ClientStuck);
         } else if !self.expected.is_empty() || !self.to_mta.is_empty() || self.passing > 0 {
@@ -51,9 +55,7 @@ impl Dialogue {
     /// has: its answer decides whether the client sends the message again.
     pub fn end(&mut self, reply: &'static Standing) {
         self.idle = false;
-        let with_mta =
-            matches!(self.expected.front(), Some(Expected::EndOfData)) && self.passing == 0;
-        if with_mta {
+        if self.message_is_with_mta() {
             self.ending = Some(reply);
         } else if !matches!(self.state, State::Closing(_)) {
             self.say_and_close(reply);
@@ -74,5 +76,10 @@ impl Dialogue {
             (_, None) if self.transaction.is_some() => "in a transaction",
             (_, None) => "waiting for a command",
         }
+    }
+
+    /// Has the MTA a whole message, and not answered it?
+    fn message_is_with_mta(&self) -> bool {
+        matches!(self.expected.front(), Some(Expected::EndOfData)) && self.passing == 0
     }
 }

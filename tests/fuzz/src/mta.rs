@@ -204,7 +204,8 @@ impl Mta {
             self.spoiled = true;
             return;
         };
-        let printable = |&b: &u8| if b.is_ascii_control() { b'?' } else { b };
+        let odd = |b: u8| b.is_ascii_control() && b != b'\t';
+        let printable = |&b: &u8| if odd(b) { b'?' } else { b };
         self.lines.push(line[4.min(line.len())..].iter().map(printable).collect());
         if separator == Some(&b'-') {
             return;
