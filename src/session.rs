@@ -87,10 +87,8 @@ impl Session {
         if !client_is_done {
             self.linger();
         }
-        // Not returned but ended: to give back memory piece by piece that the
-        // kernel takes as a whole is a dozen system calls.
         let status = if dialogue.facts().mta.is_fault() { exit::TEMPORARY } else { exit::OK };
-        std::process::exit(status.into());
+        sys::exit(status)
     }
 
     /// A peer takes nothing now: the other one, and the log, are not to wait.
