@@ -21,14 +21,19 @@
 
 pub mod activation;
 pub mod cli;
+pub mod config;
 pub mod crash;
 pub mod dialogue;
 pub mod exit;
+pub mod filter;
 mod io;
 pub mod limits;
+pub mod list;
 pub mod log;
 mod session;
 pub mod smtp;
+pub mod spool;
+pub mod stage;
 mod status;
 pub mod sys;
 mod terminal;

@@ -81,3 +81,23 @@ pub const STATUS_AFTER: Duration = Duration::from_millis(500);
 /// A text from outside in a log line, in octets as written. Five of these are
 /// below the 2048 octets that a BSD takes as one datagram.
 pub const LOGGED_TEXT: usize = 256;
+
+/// A message that a filter looks at is kept in memory up to this size, and in a
+/// file beyond it.
+pub const SPOOL_MEMORY: usize = 256 * 1024;
+
+/// The largest message that is kept for a filter; a larger one is refused.
+pub const SPOOL: u64 = 256 * 1024 * 1024;
+
+/// Asking a filter program, without `time_limit`. A client waits five minutes
+/// for a greeting (RFC 5321 4.5.3.2.1), and longer for other replies.
+pub const PROGRAM: Duration = Duration::from_secs(4 * 60);
+
+/// Holding a client in the tarpit, without `tarpit`.
+pub const TARPIT: Duration = Duration::from_secs(60);
+
+/// Clients held in the tarpit at once, by all sessions together.
+pub const TARPIT_AT_ONCE: u32 = 200;
+
+/// What a program says of why, in octets; its first line, up to this.
+pub const PROGRAM_ANSWER: usize = 4096;

@@ -8,5 +8,6 @@ pub mod command;
 pub mod data;
 pub mod ehlo;
 pub mod line;
+pub mod refusal;
 pub mod reply;
 pub mod standing;

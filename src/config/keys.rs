@@ -1,0 +1,156 @@
+//! Reading the keys of a table: each value checked once, each mistake told with
+//! its key and line.
+
+use std::time::Duration;
+
+use super::document::{Entry, Table, Value};
+use crate::list::Patterns;
+
+/// A key that is wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadKey {
+    /// The line it stands on, or would belong to.
+    pub line: u32,
+    /// The key, if it is about one.
+    pub key: Option<&'static str>,
+    /// What is wrong, and what would be right.
+    pub what: String,
+}
+
+/// The keys of one table.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'a> {
+    table: &'a Table,
+}
+
+impl<'a> Keys<'a> {
+    /// Those of this table.
+    #[must_use]
+    pub const fn new(table: &'a Table) -> Keys<'a> {
+        Keys { table }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Entry> {
+        self.table.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// The error that this key is missing.
+    #[must_use]
+    pub fn missing(&self, key: &'static str, wants: &str) -> BadKey {
+        BadKey { line: self.table.line, key: Some(key), what: format!("is missing: {wants}") }
+    }
+
+    /// The error that this key's value is wrong.
+    #[must_use]
+    pub fn wrong(&self, key: &'static str, wants: impl Into<String>) -> BadKey {
+        let line = self.get(key).map_or(self.table.line, |entry| entry.line);
+        BadKey { line, key: Some(key), what: wants.into() }
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn text(&self, key: &'static str) -> Result<Option<&'static str>, BadKey> {
+        match self.get(key).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(key, "must be a text in quotes")),
+        }
+    }
+
+    /// A text that is one of these words, and what that stands for.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn choice<T: Copy>(
+        &self,
+        key: &'static str,
+        words: &[(&str, T)],
+    ) -> Result<Option<T>, BadKey> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        match words.iter().find(|(word, _)| *word == text) {
+            Some((_, meaning)) => Ok(Some(*meaning)),
+            None => {
+                let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+                Err(self.wrong(key, format!("must be {}", words.join(" or "))))
+            }
+        }
+    }
+
+    /// True or false; false without the key.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn flag(&self, key: &'static str) -> Result<bool, BadKey> {
+        match self.get(key).map(|entry| &entry.value) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(_) => Err(self.wrong(key, "must be true or false")),
+        }
+    }
+
+    /// A number from `least` to `most`.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn number(&self, key: &'static str, least: u32, most: u32) -> Result<Option<u32>, BadKey> {
+        let wrong = || self.wrong(key, format!("must be a number from {least} to {most}"));
+        match self.get(key).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(Value::Integer(value)) => match u32::try_from(*value) {
+                Ok(value) if (least..=most).contains(&value) => Ok(Some(value)),
+                _ => Err(wrong()),
+            },
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    /// A time: `"5s"`, `"500ms"`, `"2m"`, `"1h"`, or seconds as a number.
+    ///
+    /// # Errors
+    /// When it is something else, or more than a day.
+    pub fn time(&self, key: &'static str) -> Result<Option<Duration>, BadKey> {
+        let time = match self.get(key).map(|entry| &entry.value) {
+            None => return Ok(None),
+            Some(Value::Text(text)) => super::time::parse(text),
+            Some(Value::Integer(seconds)) => u64::try_from(*seconds).ok().map(Duration::from_secs),
+            Some(_) => None,
+        };
+        match time {
+            Some(time) if time <= super::time::LONGEST => Ok(Some(time)),
+            _ => Err(self.wrong(key, "must be a time of at most a day, as in \"5s\", \"2m\" or 5")),
+        }
+    }
+
+    /// A list of texts.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn texts(&self, key: &'static str) -> Result<Option<Vec<&'static str>>, BadKey> {
+        let wrong = || self.wrong(key, "must be a list of texts, as in [\"a\", \"b\"]");
+        match self.get(key).map(|entry| &entry.value) {
+            None => Ok(None),
+            Some(Value::List(values)) => values
+                .iter()
+                .map(|value| match value {
+                    Value::Text(text) => Ok(*text),
+                    _ => Err(wrong()),
+                })
+                .collect::<Result<Vec<_>, _>>()
+                .map(Some),
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    /// A list of patterns for clients, senders and recipients.
+    ///
+    /// # Errors
+    /// When one of them is none.
+    pub fn patterns(&self, key: &'static str) -> Result<Option<Patterns>, BadKey> {
+        match self.texts(key)? {
+            None => Ok(None),
+            Some(texts) => Patterns::parse(&texts).map(Some).map_err(|what| self.wrong(key, what)),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What a filter that waits stands on: the clock, the client, its time limit.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Stop;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// A descriptor is ready.
+    Ready,
+    /// A child has ended, perhaps; wait for it with WNOHANG.
+    Child,
+    /// The client has said something (only if that was asked for).
+    ClientSpoke,
+    /// The time has come.
+    TimeUp,
+}
+
+/// What the session lends to a filter while it is asked.
+pub trait Ground {
+    /// Waits until one of `fds` is ready, a child ends, or `until`; `None` is
+    /// the filter's time limit, which is never passed either way. With
+    /// `for_client`, what the client says ends the wait too. Entries with a
+    /// negative descriptor are passed over.
+    ///
+    /// # Errors
+    /// [`Stop::Over`] when the client has gone or the session is being ended;
+    /// [`Stop::Trouble`] when there is no waiting.
+    fn wait(
+        &mut self,
+        fds: &mut [libc::pollfd],
+        until: Option<Instant>,
+        for_client: bool,
+    ) -> Result<Woken, Stop>;
+
+    /// Has the client sent something that is not dealt with yet?
+    ///
+    /// # Errors
+    /// [`Stop::Over`] when it has gone.
+    fn client_has_spoken(&mut self) -> Result<bool, Stop>;
+
+    /// When the session began.
+    fn began(&self) -> Instant;
+
+    /// How long the filter may take (`time_limit`), from when it was asked.
+    fn time_limit(&self) -> Duration;
+
+    /// The state directory (`state`).
+    fn state(&self) -> &'static Path;
+}

@@ -1,0 +1,97 @@
+//! Filters: what they are asked, and what they can answer.
+//!
+//! A filter is a file in this folder and two lines below. It is made from its
+//! `[[filter]]` table ([`Kind`]), asked at the stages it names, and knows
+//! nothing of sockets, replies already sent or other filters. What is common to
+//! all of them (`on_hit`, `observe`, `only`, `except`, `on_error`,
+//! `time_limit`) is the chain's ([`chain`]).
+
+pub mod chain;
+pub mod facts;
+pub mod ground;
+pub mod policy;
+
+use crate::config::keys::{BadKey, Keys};
+use crate::smtp::refusal::Refusal;
+use crate::spool::Spool;
+use crate::stage::{Stage, Stages};
+
+pub use facts::Facts;
+pub use ground::{Ground, Woken};
+
+/// Every type of filter there is: the configuration, the manual and the tests
+/// walk this table.
+pub const KINDS: &[Kind] = &[];
+
+/// A type of filter.
+pub struct Kind {
+    /// Its name, `type = "…"`.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// Its own keys, beside those of every filter ([`policy::KEYS`]).
+    pub keys: &'static [Key],
+    /// Makes one from its table.
+    pub build: fn(&Keys<'_>) -> Result<Box<dyn Filter>, BadKey>,
+}
+
+/// A key of the configuration, for the manual.
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value is: `time`, `text`, `true or false`, `list`, or the words it may be.
+    pub value: &'static str,
+    /// What it does, in one line, with its default.
+    pub help: &'static str,
+}
+
+/// What a filter says.
+#[must_use]
+#[derive(Debug)]
+pub enum Verdict {
+    /// No opinion.
+    Continue,
+    /// The client, sender or recipient is known to be good: filters behind this
+    /// one that judge the peer are not asked. It is never a permission to relay.
+    Accept,
+    /// Refused.
+    Refuse(Refusal),
+    /// At [`Stage::Message`]: the message goes on as this. It is in wire form,
+    /// its final dot included, and is looked at again like any client's.
+    Rewrite(Spool),
+}
+
+/// Why a filter has no verdict.
+#[derive(Debug)]
+pub enum Stop {
+    /// It does not work; `on_error` decides. The text is for the log.
+    Trouble(String),
+    /// There is nobody to judge any more: the client has gone, or the session is
+    /// being ended. Comes from [`Ground::wait`]; a filter hands it on.
+    Over,
+}
+
+/// A filter.
+pub trait Filter {
+    /// The stages at which it may have something to say. At others it is not
+    /// asked, and if it has none it costs nothing.
+    fn stages(&self) -> Stages;
+
+    /// Does it judge the peer, so that an [`Verdict::Accept`] before it makes it
+    /// superfluous? A filter that guards the MTA or looks at messages does not.
+    fn judges_peer(&self) -> bool {
+        true
+    }
+
+    /// Judges. At [`Stage::Data`] it is asked each time that more of the message
+    /// has come (`facts.message`), and must not wait.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    fn judge(
+        &mut self,
+        stage: Stage,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<Verdict, Stop>;
+}

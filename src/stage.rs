@@ -1,0 +1,80 @@
+//! The points of a session at which filters are asked.
+
+/// Where a session stands when a filter is asked, in the order of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Before the greeting: nothing is known but the peer.
+    Connect,
+    /// HELO or EHLO.
+    Helo,
+    /// MAIL.
+    Mail,
+    /// RCPT, once for each recipient.
+    Rcpt,
+    /// DATA, and mail data as it arrives.
+    Data,
+    /// The message is complete.
+    Message,
+}
+
+impl Stage {
+    /// Its name in the log and in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Connect => "connect",
+            Stage::Helo => "helo",
+            Stage::Mail => "mail",
+            Stage::Rcpt => "rcpt",
+            Stage::Data => "data",
+            Stage::Message => "message",
+        }
+    }
+}
+
+/// A set of stages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages(u8);
+
+impl Stages {
+    /// No stage.
+    pub const NONE: Stages = Stages(0);
+    /// Where what is known of the peer is judged; its refusals are held.
+    pub const PEER: Stages = Stages::NONE.with(Stage::Connect).with(Stage::Helo).with(Stage::Mail);
+
+    /// Only this one.
+    #[must_use]
+    pub const fn only(stage: Stage) -> Stages {
+        Stages(1 << stage as u8)
+    }
+
+    /// This one too.
+    #[must_use]
+    pub const fn with(self, stage: Stage) -> Stages {
+        Stages(self.0 | 1 << stage as u8)
+    }
+
+    /// Those of both sets.
+    #[must_use]
+    pub const fn and(self, other: Stages) -> Stages {
+        Stages(self.0 | other.0)
+    }
+
+    /// Is this one in the set?
+    #[must_use]
+    pub const fn has(self, stage: Stage) -> bool {
+        self.0 & 1 << stage as u8 != 0
+    }
+
+    /// Is one of those behind this stage in the set?
+    #[must_use]
+    pub const fn has_after(self, stage: Stage) -> bool {
+        self.0 >> (stage as u8 + 1) != 0
+    }
+
+    /// Is a stage of the other set in this one?
+    #[must_use]
+    pub const fn meets(self, other: Stages) -> bool {
+        self.0 & other.0 != 0
+    }
+}
