@@ -29,6 +29,24 @@ pub enum LogTo {
     Nowhere,
 }
 
+/// When a refusal of the peer is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectAt {
+    /// At RCPT.
+    Rcpt,
+    /// At once.
+    Connect,
+}
+
+/// Whose replies are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Ours.
+    None,
+    /// The original program's.
+    Original,
+}
+
 /// What was asked for, options filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -38,6 +56,18 @@ pub struct Settings {
     pub time_limit: Option<Duration>,
     /// Where log lines go.
     pub log: LogTo,
+    /// The directory of what sessions share.
+    pub state: &'static std::path::Path,
+    /// Our name, for a client that is held.
+    pub hostname: Option<&'static str>,
+    /// When refusals of the peer are spoken.
+    pub reject_at: RejectAt,
+    /// Postmaster can be reached by clients that are held.
+    pub postmaster: bool,
+    /// Whose replies are given.
+    pub profile: Profile,
+    /// Clients in the tarpit at once.
+    pub tarpit_at_once: u32,
     /// `listen`: sessions at once.
     pub max: usize,
     /// `listen`: sessions at once of one client address.
@@ -57,6 +87,12 @@ impl Default for Settings {
             upstream: Address::default(),
             time_limit: None,
             log: LogTo::Auto,
+            state: std::path::Path::new("/var/lib/smtp-wrapper"),
+            hostname: None,
+            reject_at: RejectAt::Rcpt,
+            postmaster: true,
+            profile: Profile::None,
+            tarpit_at_once: crate::limits::TARPIT_AT_ONCE,
             max: 256,
             max_per_address: 16,
             backlog: 512,

@@ -133,6 +133,32 @@ impl Wires {
         })
     }
 
+    /// Waits for these descriptors, and for the client beside them: for what it
+    /// sends, if there is room for it (`Some(true)`), and for a break of its
+    /// connection (`Some`). Gives how the wait ended, and whether the client is
+    /// to be read.
+    ///
+    /// # Errors
+    /// Those of poll.
+    pub(crate) fn wait_beside(
+        &self,
+        room: Option<bool>,
+        fds: &mut [libc::pollfd],
+        time: Duration,
+    ) -> io::Result<(Wakeup, bool)> {
+        let mut all = Vec::with_capacity(fds.len() + 1);
+        let events = if room == Some(true) { libc::POLLIN } else { 0 };
+        all.push(libc::pollfd { fd: if room.is_some() { 0 } else { -1 }, events, revents: 0 });
+        all.extend_from_slice(fds);
+        let woken = self.waiter.wait(&mut all, time)?;
+        let mut seen = all.into_iter();
+        let client = seen.next().is_some_and(|client| client.revents != 0);
+        for (fd, seen) in fds.iter_mut().zip(seen) {
+            fd.revents = if woken == Wakeup::Ready { seen.revents } else { 0 };
+        }
+        Ok((woken, client && woken == Wakeup::Ready))
+    }
+
     /// Ends our half of the client's connection. To close it with octets
     /// unread would reset it, and the client might lose our last reply.
     pub(crate) fn finish_sending(&self) {

@@ -34,6 +34,7 @@ mod session;
 pub mod smtp;
 pub mod spool;
 pub mod stage;
+pub mod state;
 mod status;
 pub mod sys;
 mod terminal;
@@ -46,6 +47,7 @@ use std::process::ExitCode;
 
 use activation::NoClient;
 use cli::{LogTo, Mode, Settings, UsageError};
+use filter::chain::Chain;
 use log::line::Line;
 use log::{Level, Log};
 use session::Session;
@@ -84,7 +86,7 @@ fn serve(settings: Settings) -> ExitCode {
         return turn_away(&mut log, &standing::INTERNAL, &"fd 2 cannot be pointed elsewhere");
     }
     match activation::client() {
-        Ok(client) => Session::new(settings, client, log).run(),
+        Ok(client) => Session::new(settings, Chain::default(), client, log).run(),
         Err(NoClient::Gone) => {
             no_session(&mut log, Level::Info, "client-left", &NoClient::Gone);
             ExitCode::from(exit::OK)

@@ -46,6 +46,10 @@ pub const RECIPIENTS: usize = 1000;
 /// the same number as Postfix's smtpd_hard_error_limit.
 pub const ERRORS: u32 = 20;
 
+/// Commands answered by us in place of the MTA in a session, for whatever
+/// reason; each refused recipient has a line in the log.
+pub const REFUSALS: u32 = 1000;
+
 /// Waiting for a command (RFC 5321 4.5.3.2.7).
 pub const COMMAND_WAIT: Duration = Duration::from_secs(5 * 60);
 /// Waiting for one address of several to take the connection.
@@ -89,9 +93,9 @@ pub const SPOOL_MEMORY: usize = 256 * 1024;
 /// The largest message that is kept for a filter; a larger one is refused.
 pub const SPOOL: u64 = 256 * 1024 * 1024;
 
-/// Asking a filter program, without `time_limit`. A client waits five minutes
+/// Asking a filter, without `time_limit`. A client waits five minutes
 /// for a greeting (RFC 5321 4.5.3.2.1), and longer for other replies.
-pub const PROGRAM: Duration = Duration::from_secs(4 * 60);
+pub const FILTER: Duration = Duration::from_secs(4 * 60);
 
 /// Holding a client in the tarpit, without `tarpit`.
 pub const TARPIT: Duration = Duration::from_secs(60);

@@ -1,4 +1,6 @@
-//! The points of a session at which filters are asked.
+//! The points of a session at which filters are asked, and what comes of it.
+
+use crate::smtp::refusal::Refusal;
 
 /// Where a session stands when a filter is asked, in the order of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,4 +79,22 @@ impl Stages {
     pub const fn meets(self, other: Stages) -> bool {
         self.0 & other.0 != 0
     }
+}
+
+/// What the filters as a whole say at a stage.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// The session goes on.
+    Pass,
+    /// The client will be refused, but only at RCPT: the MTA is left out of it,
+    /// and the session is spoken under this host name, for this rule.
+    Hold {
+        /// Our host name.
+        name: String,
+        /// The rule of the refusal that is held.
+        rule: &'static str,
+    },
+    /// Refused now.
+    Refuse(Refusal),
 }

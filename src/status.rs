@@ -44,6 +44,12 @@ impl Status {
         self.tell(NotifyState::Status(&format!("{}: {place}", client.ip)));
     }
 
+    /// Shows which filter the client waits for.
+    pub(crate) fn show_filter(&mut self, client: &Client, filter: &'static str) {
+        self.shown = filter;
+        self.tell(NotifyState::Status(&format!("{}: waiting for filter {filter}", client.ip)));
+    }
+
     /// The session is ending.
     pub(crate) fn stopping(&self) {
         self.tell(NotifyState::Stopping);

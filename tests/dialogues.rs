@@ -8,9 +8,15 @@
 //! S: 250 ok        the client gets that
 //! C= a\r\n.\r      octets as they are, with \r \n \t \0 \\ \xNN
 //! C! closes        the client (M! the MTA) closes; `breaks`: its connection breaks
-//! M! refuses       the MTA cannot be connected (only as the first line)
+//! M! refuses       the MTA cannot be connected, until it `comes back`
 //! T! passes        the time limit of the wait passes
 //! X! ends          SIGTERM
+//! P! connect mail  the stages at which filters are asked (the first line)
+//! P! keeps         filters look at messages (the same; `original`: the original's replies)
+//! F: rcpt pass     what the filters say when they are asked there, in this order: pass,
+//! F: rcpt hold rule            hold the client,
+//! F: rcpt 450 rule text        refuse; or change the message into what stands in the
+//! F= abc\r\n.\r\n      line (`=`: octets as they are); F! gone: the client has left
 //! L: pass 250 data rule=mta <a@b> <c@d>    a line of the log about a recipient
 //! >M! closed       we close the MTA's connection
 //! S! quit          we close the client's, and how the log names it
@@ -28,8 +34,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use smtp_wrapper::dialogue::{Dialogue, Peer, Record, Step};
+use smtp_wrapper::dialogue::{Dialogue, Peer, Plan, Record, Step};
+use smtp_wrapper::smtp::refusal::{Refusal, RefusalCode};
 use smtp_wrapper::smtp::standing;
+use smtp_wrapper::stage::{Ruling, Stage};
 
 /// A line of a file.
 #[derive(Clone, Debug)]
@@ -40,6 +48,9 @@ enum Line {
     Terminated,
     Gets(Peer, Vec<u8>),
     Event(String),
+    Plans(String),
+    /// What the filters say at a stage, and what they make of a message.
+    Filters(String, Option<Vec<u8>>),
 }
 
 /// How the octets are cut.
@@ -88,6 +99,9 @@ fn read(path: PathBuf) -> File {
             ("X", "!") => Line::Terminated,
             (">M", "!") => Line::Event(format!("hang up {rest}")),
             ("S", "!") => Line::Event(format!("end {rest}")),
+            ("P", "!") => Line::Plans(rest.to_owned()),
+            ("F", "=") => Line::Filters("message pass".to_owned(), Some(unescape(rest))),
+            ("F", _) => Line::Filters(rest.to_owned(), None),
             ("L", ":") => Line::Event(rest.to_owned()),
             ("C", _) => Line::Sends(Peer::Client, bytes()),
             ("M", _) => Line::Sends(Peer::Mta, bytes()),
@@ -137,32 +151,59 @@ struct Run<'a> {
     to_mta: Vec<u8>,
     events: Vec<String>,
     over: bool,
+    /// What the filters are yet to say.
+    filters: Vec<(String, Option<Vec<u8>>)>,
+    /// The message that was kept, and how much of it went to the MTA.
+    kept: Vec<u8>,
+    poured: usize,
+    mta_refuses: bool,
 }
 
 impl Run<'_> {
     fn run(file: &File, cut: Cut) {
-        let dialogue = Dialogue::new(None);
+        let mut plan = Plan::default();
+        let mut filters = Vec::new();
+        for (_, line) in &file.lines {
+            match line {
+                Line::Plans(words) => words.split(' ').for_each(|word| match word {
+                    "keeps" => plan.keep = true,
+                    "original" => plan.original = true,
+                    stage => plan.consult = plan.consult.with(named(stage)),
+                }),
+                Line::Filters(says, message) => filters.push((says.clone(), message.clone())),
+                _ => {}
+            }
+        }
+        let dialogue = Dialogue::new(plan);
         let (to_client, to_mta, events) = (Vec::new(), Vec::new(), Vec::new());
-        let mut run = Run { file, cut, dialogue, to_client, to_mta, events, over: false };
+        let mut run = Run {
+            file,
+            cut,
+            dialogue,
+            to_client,
+            to_mta,
+            events,
+            over: false,
+            filters,
+            kept: Vec::new(),
+            poured: 0,
+            mta_refuses: false,
+        };
         run.play();
     }
 
     fn play(&mut self) {
-        match self.file.lines.first() {
-            Some((_, Line::Does(Peer::Mta, what))) if what == "refuses" => {
-                assert!(matches!(self.dialogue.step(), Step::Call));
-                self.dialogue.lost(Peer::Mta);
-                self.settle();
-            }
-            _ => self.settle(),
-        }
+        let refuses = |(_, line): &(usize, Line)| matches!(line, Line::Does(Peer::Mta, what) if what == "refuses");
+        self.mta_refuses = self.file.lines.iter().any(refuses);
+        self.settle();
         let mut sent = 0;
         for (at, line) in self.file.lines.clone() {
-            if matches!(
-                line,
-                Line::Sends(..) | Line::Does(..) | Line::TimePasses | Line::Terminated
-            ) && at > self.file.lines[0].0
-            {
+            let acts = match &line {
+                Line::Sends(..) | Line::TimePasses | Line::Terminated => true,
+                Line::Does(_, what) => what == "closes" || what == "breaks",
+                _ => false,
+            };
+            if acts {
                 self.nothing_left(at);
             }
             match line {
@@ -174,11 +215,13 @@ impl Run<'_> {
                     "closes" => self.dialogue.closed(peer),
                     "breaks" => self.dialogue.lost(peer),
                     "refuses" => {}
+                    "comes back" => self.mta_refuses = false,
                     _ => panic!("{}: what is {what:?}?", self.place(at)),
                 },
                 Line::TimePasses => self.dialogue.expire(),
                 Line::Terminated => self.dialogue.end(&standing::SHUTTING_DOWN),
                 Line::Gets(peer, bytes) => self.expect(at, peer, &bytes),
+                Line::Plans(_) | Line::Filters(..) => {}
                 Line::Event(event) => {
                     let came =
                         if self.events.is_empty() { None } else { Some(self.events.remove(0)) };
@@ -188,6 +231,37 @@ impl Run<'_> {
             self.settle();
         }
         self.nothing_left(usize::MAX);
+        let unasked: Vec<_> = self.filters.iter().map(|(says, _)| says).collect();
+        assert!(unasked.is_empty(), "{}: not asked: {unasked:?}", self.place(0));
+    }
+
+    /// The filters are asked.
+    fn judge(&mut self, stage: Stage) {
+        assert!(!self.filters.is_empty(), "{}: asked at {stage:?}", self.place(0));
+        let (says, rewritten) = self.filters.remove(0);
+        let words: Vec<_> = says.splitn(4, ' ').collect();
+        if words[0] == "gone" {
+            return self.dialogue.lost(Peer::Client);
+        }
+        assert_eq!(words[0], stage.name(), "{}: asked elsewhere", self.place(0));
+        if let Some(rewritten) = rewritten {
+            self.kept = rewritten;
+        }
+        let rule: &'static str =
+            words.get(2).map_or("", |rule| Box::leak((*rule).to_owned().into()));
+        let ruling = match words[1] {
+            "pass" => Ruling::Pass,
+            "hold" => Ruling::Hold { name: "mx.example".to_owned(), rule },
+            code => {
+                let code = RefusalCode::new(code.parse().unwrap()).unwrap();
+                let text = words[3].to_owned().into();
+                Ruling::Refuse(Refusal { text, ..Refusal::new(code, rule, "") })
+            }
+        };
+        if stage == Stage::Message && ruling != Ruling::Pass {
+            self.kept.clear();
+        }
+        self.dialogue.judged(ruling);
     }
 
     fn place(&self, at: usize) -> String {
@@ -231,7 +305,29 @@ impl Run<'_> {
     fn settle(&mut self) {
         while !self.over {
             match self.dialogue.step() {
+                Step::Call if self.mta_refuses => self.dialogue.lost(Peer::Mta),
                 Step::Call => self.dialogue.called(),
+                Step::Consult(stage) => self.judge(stage),
+                Step::Keep(octets) => {
+                    let count = match self.cut {
+                        Cut::EachOctet => 1,
+                        _ => octets.len(),
+                    };
+                    self.kept.extend_from_slice(&octets[..count]);
+                    self.dialogue.kept(count);
+                }
+                Step::Pour(into) => {
+                    let rest = &self.kept[self.poured..];
+                    let count = if matches!(self.cut, Cut::EachOctet) { 1 } else { rest.len() };
+                    into.extend_from_slice(&rest[..count]);
+                    self.poured += count;
+                    let last = self.poured == self.kept.len();
+                    if last {
+                        self.kept.clear();
+                        self.poured = 0;
+                    }
+                    self.dialogue.poured(last);
+                }
                 Step::Write(peer, bytes) => {
                     let bytes =
                         if matches!(self.cut, Cut::EachOctet) { &bytes[..1] } else { bytes };
@@ -251,6 +347,12 @@ impl Run<'_> {
             }
         }
     }
+}
+
+fn named(stage: &str) -> Stage {
+    let stages =
+        [Stage::Connect, Stage::Helo, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Message];
+    *stages.iter().find(|s| s.name() == stage).unwrap_or_else(|| panic!("what stage is {stage}?"))
 }
 
 fn lines(record: &Record) -> Vec<String> {

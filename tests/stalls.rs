@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use smtp_wrapper::dialogue::Peer::{self, Client, Mta};
-use smtp_wrapper::dialogue::{Dialogue, Step};
+use smtp_wrapper::dialogue::{Dialogue, Plan, Step};
 
 /// A driver that does as the session does.
 struct Driver {
@@ -21,7 +21,8 @@ impl Driver {
     fn in_transaction() -> Self {
         let (stuck, log) = (Vec::new(), Vec::new());
         let (to_client, to_mta) = (String::new(), String::new());
-        let mut d = Driver { dialogue: Dialogue::new(None), stuck, to_client, to_mta, log };
+        let mut d =
+            Driver { dialogue: Dialogue::new(Plan::default()), stuck, to_client, to_mta, log };
         d.settle();
         d.says(Mta, "220 mx\r\n");
         d.says(Client, "EHLO c\r\n");
@@ -88,6 +89,7 @@ impl Driver {
                 Step::Record(record) => record,
                 Step::Await => return,
                 Step::Close(ending) => return self.log.push(ending.name().to_owned()),
+                Step::Consult(_) | Step::Keep(_) | Step::Pour(_) => panic!("without filters"),
             };
             let (verdict, rule) = (record.outcome.verdict(), record.outcome.rule);
             for to in &record.transaction.to {

@@ -17,12 +17,12 @@ impl Inbox {
     }
 
     /// What is not dealt with.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.done..).unwrap_or_default()
     }
 
     /// Can it take more?
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.buffer.len() - self.done < self.buffer.capacity()
     }
 

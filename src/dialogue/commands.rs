@@ -1,21 +1,30 @@
 //! The client's lines: framed, judged, and forwarded or refused.
 
-use super::{Answer, Dialogue, Ending, Expected, Stage, State, Transaction};
+use super::{Answer, Dialogue, Ending, Expected, State, Transaction};
 use crate::limits;
 use crate::smtp::command::{self, Command};
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::standing::{self, Standing};
+use crate::stage::{Ruling, Stage};
 
 impl Dialogue {
     /// Deals with the next line or block of the client, if it is complete and
     /// it is its turn.
     pub(super) fn client_input(&mut self) -> bool {
-        // What passes to the MTA lies at the head of the inbox.
-        if self.passing > 0 {
+        // What passes to the MTA lies at the head of the inbox; so does the line
+        // that the filters are asked about.
+        if self.passing > 0 || self.question.is_some() {
             return false;
         }
         match self.state {
-            State::Calling | State::Greeting | State::Closing(_) => self.client_end(),
+            State::Arrived
+            | State::Calling
+            | State::Greeting
+            | State::CatchingUp
+            | State::Judging
+            | State::Handing
+            | State::Pouring
+            | State::Closing(_) => self.client_end(),
             State::Data(_) => self.data_input(),
             State::Discarding { .. } => self.discard_input(),
             State::Commands | State::Auth | State::Alone(_) => self.line_input(),
@@ -37,6 +46,7 @@ impl Dialogue {
                 if taken {
                     self.first_line = false;
                     self.skipped = 0;
+                    self.ruling = None;
                     inbox.consume(length + CRLF);
                 }
                 self.client = inbox;
@@ -103,15 +113,32 @@ impl Dialogue {
     fn forward_in_turn(&mut self, command: Command<'_>, line: &[u8]) -> bool {
         let may_follow = self.pipelining
             && matches!(command, Command::Rcpt(_))
-            && matches!(self.expected.back(), Some(Expected::Mail | Expected::Rcpt { .. }))
+            && matches!(
+                self.expected.back(),
+                Some(Expected::Mail | Expected::Rcpt { .. } | Expected::Refused { .. })
+            )
             && self.expected.len() < limits::PIPELINE;
-        let turn = may_follow || self.expected.is_empty();
-        if turn && self.expected.is_empty() && self.mta_speaks() {
+        if !may_follow && !self.expected.is_empty() {
+            return false;
+        }
+        match self.ruling(command, line) {
+            None => return false,
+            Some(Ruling::Pass) => {}
+            Some(Ruling::Hold { name, rule }) => self.hold(name, rule),
+            Some(Ruling::Refuse(refusal)) => {
+                self.refused_by_filters(command, refusal);
+                return true;
+            }
+        }
+        if !self.connected {
+            return self.answer_held(command, line);
+        }
+        if self.expected.is_empty() && self.mta_speaks() {
             self.interrupted(command);
-        } else if turn {
+        } else {
             self.forward(command, line);
         }
-        turn
+        true
     }
 
     /// The MTA has begun to say something unasked, and then comes a command.
@@ -137,14 +164,7 @@ impl Dialogue {
         if !self.expected.is_empty() {
             return false;
         }
-        let recipient = match command {
-            Some(Command::Rcpt(envelope)) => Some(self.recipient_alone(envelope.path.to_vec())),
-            _ => None,
-        };
-        let answer = self.refuse(refusal);
-        if let Some(recipient) = recipient {
-            self.record(recipient, Answer::Ours(answer).outcome(Stage::Rcpt));
-        }
+        self.refuse_command(command, refusal);
         // A first line of such length is another protocol's, and so is what
         // follows it; a line of more than that, no command of any.
         let too_long = *refusal == standing::LINE_TOO_LONG
@@ -153,6 +173,18 @@ impl Dialogue {
             self.close(Ending::Closed(refusal));
         }
         true
+    }
+
+    /// Answers a command ourselves, and notes what becomes of its recipient.
+    fn refuse_command(&mut self, command: Option<Command<'_>>, refusal: &'static Standing) {
+        let recipient = match command {
+            Some(Command::Rcpt(envelope)) => Some(self.recipient_alone(envelope.path.to_vec())),
+            _ => None,
+        };
+        let answer = self.refuse(refusal);
+        if let Some(recipient) = recipient {
+            self.record(recipient, Answer::Ours(answer).outcome(Stage::Rcpt));
+        }
     }
 
     /// Is the command in order (RFC 5321 4.1.4)? The MTA is not asked, so that
@@ -179,27 +211,36 @@ impl Dialogue {
         let out = self.to_mta.tail();
         let expected = match command {
             Command::Mail(envelope) => {
-                envelope.encode(out);
+                let lines = encode_and_keep(&envelope, out, self.plan.keep);
                 let from = envelope.path.to_vec();
-                self.transaction = Some(Transaction { from, ..Transaction::default() });
+                self.transaction = Some(Transaction { from, lines, ..Transaction::default() });
                 Expected::Mail
             }
             Command::Rcpt(envelope) => {
-                envelope.encode(out);
-                Expected::Rcpt { to: envelope.path.to_vec() }
+                let line = encode_and_keep(&envelope, out, self.plan.keep);
+                Expected::Rcpt { to: envelope.path.to_vec(), line }
+            }
+            // The MTA is asked when the filters have seen the message.
+            Command::Data if self.plan.keep => {
+                let send = &standing::SEND_MAIL_DATA;
+                return self.answer(Expected::Data, Answer::Ours(send));
             }
             _ => {
                 out.extend_from_slice(line);
                 out.extend_from_slice(b"\r\n");
                 match command {
-                    Command::Hello { extended, argument } => {
-                        Expected::Hello { extended, argument: argument.to_vec() }
+                    Command::Hello { extended, .. } => {
+                        Expected::Hello { extended, line: line.to_vec() }
                     }
                     Command::Rset => Expected::Rset,
                     Command::Data => Expected::Data,
                     Command::Auth => Expected::Auth,
                     Command::Quit => Expected::Quit,
-                    Command::Other | Command::Mail(_) | Command::Rcpt(_) => Expected::Other,
+                    Command::Noop
+                    | Command::Vrfy
+                    | Command::Other
+                    | Command::Mail(_)
+                    | Command::Rcpt(_) => Expected::Other,
                 }
             }
         };
@@ -234,7 +275,7 @@ impl Dialogue {
         }
         match command {
             Ok(Command::Quit) => {
-                standing::BYE.encode(self.to_client.tail());
+                self.say(&standing::BYE);
                 self.close(Ending::Quit);
             }
             Err(refusal) if *refusal == standing::NO_CHUNKING => {
@@ -248,20 +289,24 @@ impl Dialogue {
 
     /// Answers a command ourselves; the session has only so many of these. Gives
     /// the answer that it came to.
-    fn refuse(&mut self, refusal: &'static Standing) -> &'static Standing {
-        self.facts.refused += 1;
-        self.facts.last_refusal = Some(refusal.rule);
+    pub(super) fn refuse(&mut self, refusal: &'static Standing) -> &'static Standing {
+        self.count_refusal(refusal.rule);
         // DATA without a recipient is what a pipelining client sends when all
         // are refused (RFC 2920 3.1).
         if refusal.code >= 500 && *refusal != standing::NEED_RCPT {
             self.errors += 1;
         }
-        if self.errors > limits::ERRORS {
+        if self.errors > limits::ERRORS || self.summary.refused > limits::REFUSALS {
             self.say_and_close(&standing::TOO_MANY_ERRORS);
             return &standing::TOO_MANY_ERRORS;
         }
-        refusal.encode(self.to_client.tail());
+        self.say(refusal);
         refusal
+    }
+
+    pub(super) fn count_refusal(&mut self, rule: &'static str) {
+        self.summary.refused += 1;
+        self.summary.last_refusal = Some(rule);
     }
 
     /// The client will send nothing more, and everything it sent is dealt with:
@@ -269,6 +314,7 @@ impl Dialogue {
     pub(super) fn client_end(&mut self) -> bool {
         let answer_due = match self.expected.front() {
             // What became of the message is worth knowing even if the client is gone.
+            _ if matches!(self.state, State::Handing | State::Pouring) => true,
             Some(Expected::EndOfData) => true,
             Some(Expected::Greeting) => !self.client_deaf && !self.client.bytes().is_empty(),
             Some(_) => !self.client_deaf,
@@ -280,4 +326,16 @@ impl Dialogue {
         self.close(Ending::ClientLeft);
         true
     }
+}
+
+/// Writes MAIL or RCPT for the MTA, and gives the line if it is to be kept.
+pub(super) fn encode_and_keep(
+    envelope: &command::Envelope<'_>,
+    out: &mut Vec<u8>,
+    keep: bool,
+) -> Vec<u8> {
+    let start = out.len();
+    envelope.encode(out);
+    let line = out.get(start..).unwrap_or_default();
+    if keep { line.to_vec() } else { Vec::new() }
 }

@@ -1,9 +1,12 @@
 //! Mail data: passed to the MTA from where it lies, or thrown away.
 
+#[cfg(doc)]
+use super::Step;
 use super::{Answer, Dialogue, Ending, Expected, State};
 use crate::smtp::data::{MailData, Scan};
 use crate::smtp::reply::Reply;
-use crate::smtp::standing;
+use crate::smtp::standing::{self, Standing};
+use crate::stage::{Ruling, Stage};
 
 impl Dialogue {
     /// Looks at the mail data that is there and marks what may pass.
@@ -27,18 +30,94 @@ impl Dialogue {
             Scan::Within(count) | Scan::Bare(count @ 1..) => self.passing = count,
             Scan::End(count) => {
                 self.passing = count;
-                self.expected.push_back(Expected::EndOfData);
-                self.state = State::Commands;
+                if self.plan.keep {
+                    self.state = State::Judging;
+                } else {
+                    self.expected.push_back(Expected::EndOfData);
+                    self.state = State::Commands;
+                }
             }
             Scan::Bare(0) => {
                 data.pass_bare();
                 self.client.consume(1);
                 let bare = &standing::BARE_NEWLINE_IN_DATA;
-                self.facts.last_refusal = Some(bare.rule);
+                self.summary.last_refusal = Some(bare.rule);
                 self.discard(data, Answer::Ours(bare), Some(Ending::Closed(bare)));
             }
         }
         true
+    }
+
+    /// This many octets of a [`Step::Keep`] are kept.
+    pub fn kept(&mut self, count: usize) {
+        self.idle = false;
+        self.progress += 1;
+        let count = count.min(self.passing);
+        self.passing -= count;
+        self.client.consume(count);
+        if self.passing == 0 && matches!(self.state, State::Judging) {
+            self.ask(Stage::Message, &[]);
+        }
+    }
+
+    /// What was to be kept cannot be: the message is refused with this reply.
+    pub fn cannot_keep(&mut self, reply: &'static Standing) {
+        self.idle = false;
+        self.summary.last_refusal = Some(reply.rule);
+        self.client.consume(std::mem::take(&mut self.passing));
+        match self.state {
+            State::Data(data) => self.discard(data, Answer::Ours(reply), None),
+            State::Judging => {
+                self.state = State::Commands;
+                self.answer(Expected::EndOfData, Answer::Ours(reply));
+                self.reset_mta();
+            }
+            _ => {}
+        }
+    }
+
+    /// The filters have seen the message.
+    pub(super) fn message_judged(&mut self, ruling: Ruling) {
+        if let Ruling::Refuse(refusal) = ruling {
+            self.count_refusal(refusal.rule);
+            self.state = State::Commands;
+            self.answer(Expected::EndOfData, Answer::Refused(refusal));
+            self.reset_mta();
+        } else {
+            self.to_mta.tail().extend_from_slice(b"DATA\r\n");
+            self.expected.push_back(Expected::OurData);
+            self.state = State::Handing;
+        }
+    }
+
+    /// The MTA answered our DATA.
+    pub(super) fn handed(&mut self, reply: Reply) {
+        if reply.code == 354 {
+            self.state = State::Pouring;
+            return;
+        }
+        self.state = State::Commands;
+        self.answer(Expected::EndOfData, Answer::Mta(reply));
+        self.reset_mta();
+    }
+
+    /// The next block of the message was appended to a [`Step::Pour`]; it is the
+    /// `last` one.
+    pub fn poured(&mut self, last: bool) {
+        self.idle = false;
+        self.progress += 1;
+        if last && matches!(self.state, State::Pouring) {
+            self.expected.push_back(Expected::EndOfData);
+            self.state = State::Commands;
+        }
+    }
+
+    /// The MTA has begun a transaction that comes to nothing.
+    fn reset_mta(&mut self) {
+        if self.connected && matches!(self.state, State::Commands) {
+            self.to_mta.tail().extend_from_slice(b"RSET\r\n");
+            self.expected.push_back(Expected::OurRset);
+        }
     }
 
     /// The MTA spoke before it had the whole message. A refusal is kept for the

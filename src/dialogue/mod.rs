@@ -15,21 +15,33 @@
 //!    commands in groups (RFC 2920). Every other command waits until nothing is
 //!    outstanding: so each judgement is made on what is known, and our own
 //!    replies cannot overtake the MTA's.
-//! 5. Everything is bounded: what is read, what waits to be written, what is
+//! 5. Filters are asked about a command when it is its turn, once; their refusal
+//!    of a recipient waits for its turn as a reply. A client that is held until
+//!    RCPT is spoken to by us, without the MTA (`held`).
+//! 6. Mail data that filters look at is kept whole; the MTA hears of DATA when
+//!    they have let it pass, and gets RSET when they have not.
+//! 7. Everything is bounded: what is read, what waits to be written, what is
 //!    remembered of a transaction, how many errors are forgiven.
 //!
 //! # States
 //!
 //! ```text
+//! Arrived     the filters pass, hold, refuse          Calling, Commands, Closing or Alone
 //! Calling     connected                               Greeting
-//! Greeting    220                                     Commands
+//! Greeting    220                                     Commands, or CatchingUp for a held client
 //!             4yz, 5yz                                Alone
 //! Commands    334 to AUTH                             Auth
-//!             354 to DATA                             Data
+//!             354 to DATA, ours if it is kept         Data
+//!             a held client's RCPT is let through     Calling
 //!             MTA confused, or lost behind a message  Alone
 //! Auth        a line of the client                    Commands
+//! CatchingUp  the MTA said yes to it all, or no       Commands
 //! Data        end of mail data                        Commands (EndOfData is expected)
+//!             end of mail data that is kept           Judging
 //!             MTA lost or too early, bare newline     Discarding
+//! Judging     the filters pass, refuse                Handing, Commands
+//! Handing     354 to our DATA, 4yz or 5yz             Pouring, Commands
+//! Pouring     all sent                                Commands (EndOfData is expected)
 //! Discarding  end of mail data                        Alone, or Closing after a bare newline
 //! any         QUIT answered, client gone, time limit, Closing
 //!             MTA lost or 421, SIGTERM
@@ -37,6 +49,7 @@
 
 mod buffer;
 mod commands;
+mod held;
 mod mail_data;
 mod record;
 mod replies;
@@ -44,23 +57,23 @@ mod state;
 mod waits;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use crate::limits;
 use crate::smtp::reply::Arriving;
-use crate::smtp::standing::Standing;
+use crate::smtp::standing::{self, Standing};
+use crate::stage::{Ruling, Stage};
 
 pub use buffer::Inbox;
 use buffer::Outbox;
 use record::Answer;
-pub use record::{Ending, Outcome, Record, Stage, Transaction};
-pub use state::{Conduct, Facts, Peer, Step};
-use state::{Expected, State};
+pub use record::{Ending, Outcome, Record, Transaction};
+pub use state::{Conduct, Peer, Plan, Step, Summary, View, helo};
+use state::{Expected, Question, State};
 
 /// A session's dialogue.
 #[derive(Debug)]
 pub struct Dialogue {
-    time_limit: Option<Duration>,
+    plan: Plan,
     state: State,
     client: Inbox,
     mta: Inbox,
@@ -73,6 +86,16 @@ pub struct Dialogue {
     expected: VecDeque<Expected>,
     transaction: Option<Transaction>,
     records: VecDeque<Record>,
+    /// What the filters are to be asked.
+    question: Option<Question>,
+    /// What they said of the line at the head of `client`.
+    ruling: Option<Ruling>,
+    /// The client has been greeted by us, for it will be refused.
+    held: bool,
+    /// Our host name, for such a client.
+    our_name: String,
+    /// There is a connection to the MTA, or one being made.
+    connected: bool,
     /// The MTA's connection is to be closed.
     hang_up: bool,
     /// The session is to end after the reply to the end of mail data.
@@ -95,17 +118,18 @@ pub struct Dialogue {
     errors: u32,
     /// Counts what ends a wait; see [`Dialogue::wait`].
     progress: u64,
-    facts: Facts,
+    summary: Summary,
 }
 
 impl Dialogue {
-    /// A dialogue before its first octet. With `time_limit`, each wait for a
-    /// peer has this limit instead of the ones of RFC 5321.
+    /// A dialogue before its first octet.
     #[must_use]
-    pub fn new(time_limit: Option<Duration>) -> Self {
+    pub fn new(plan: Plan) -> Self {
+        let filters_first = plan.consult.has(Stage::Connect);
+        let connect = Question { stage: Stage::Connect, subject: Vec::new() };
         Dialogue {
-            time_limit,
-            state: State::Calling,
+            plan,
+            state: if filters_first { State::Arrived } else { State::Calling },
             client: Inbox::new(limits::CLIENT_INBOX),
             mta: Inbox::new(limits::MTA_INBOX),
             to_client: Outbox::new(limits::REPLY),
@@ -115,6 +139,11 @@ impl Dialogue {
             expected: VecDeque::with_capacity(4),
             transaction: None,
             records: VecDeque::new(),
+            question: filters_first.then_some(connect),
+            ruling: None,
+            held: false,
+            our_name: String::new(),
+            connected: false,
             hang_up: false,
             ending: None,
             idle: false,
@@ -127,16 +156,13 @@ impl Dialogue {
             skipped: 0,
             errors: 0,
             progress: 0,
-            facts: Facts::default(),
+            summary: Summary::default(),
         }
     }
 
     /// What to do next. Writing comes before logging, so that no peer waits
     /// for the log.
     pub fn step(&mut self) -> Step<'_> {
-        if matches!(self.state, State::Calling) {
-            return Step::Call;
-        }
         while !self.idle && self.records.is_empty() {
             self.idle = !self.advance();
         }
@@ -153,14 +179,20 @@ impl Dialogue {
         if !self.to_client.is_empty() {
             return Step::Write(Peer::Client, self.to_client.bytes());
         }
+        if self.passing > 0 && self.plan.keep {
+            return Step::Keep(self.client.bytes().get(..self.passing).unwrap_or_default());
+        }
         if self.passing > 0 && !self.mta_deaf {
             return Step::Write(Peer::Mta, self.pending(Peer::Mta));
         }
         if let Some(record) = self.records.pop_front() {
             return Step::Record(record);
         }
-        match self.state {
-            State::Closing(ending) => Step::Close(ending),
+        match (&self.state, &self.question) {
+            (State::Closing(ending), _) => Step::Close(*ending),
+            (_, Some(question)) => Step::Consult(question.stage),
+            (State::Calling, _) => Step::Call,
+            (State::Pouring, _) if !self.mta_deaf => Step::Pour(self.to_mta.tail()),
             _ => Step::Await,
         }
     }
@@ -185,6 +217,9 @@ impl Dialogue {
     /// The MTA's connection has been begun.
     pub fn called(&mut self) {
         self.idle = false;
+        self.connected = true;
+        self.mta_closed = false;
+        self.mta_deaf = false;
         self.state = State::Greeting;
         self.expected.push_back(Expected::Greeting);
     }
@@ -210,7 +245,7 @@ impl Dialogue {
                     && self.to_client.is_empty()
                     && !matches!(self.state, State::Calling | State::Closing(_))
             }
-            Peer::Mta => self.mta_open() && !self.mta_closed && self.mta.has_room(),
+            Peer::Mta => self.connected && !self.mta_closed && self.mta.has_room(),
         }
     }
 
@@ -227,7 +262,7 @@ impl Dialogue {
         match peer {
             Peer::Client => self.to_client.bytes(),
             Peer::Mta if !self.to_mta.is_empty() => self.to_mta.bytes(),
-            Peer::Mta if self.mta_deaf => &[],
+            Peer::Mta if self.mta_deaf || self.plan.keep => &[],
             Peer::Mta => self.client.bytes().get(..self.passing).unwrap_or_default(),
         }
     }
@@ -238,13 +273,13 @@ impl Dialogue {
         self.idle &= self.passing == 0 && !self.is_choked();
         match peer {
             Peer::Client => self.to_client.sent(count),
-            Peer::Mta if !self.to_mta.is_empty() => self.to_mta.sent(count),
+            Peer::Mta if !self.to_mta.is_empty() => self.mta_took(count),
             Peer::Mta => {
                 let count = count.min(self.passing);
                 self.passing -= count;
                 let whole =
                     self.passing == 0 && matches!(self.expected.front(), Some(Expected::EndOfData));
-                self.facts.relayed += count as u64;
+                self.summary.relayed += count as u64;
                 self.client.consume(count);
                 // What it began to say before it had the whole is no answer.
                 if whole && self.mta_speaks() {
@@ -252,6 +287,26 @@ impl Dialogue {
                 }
             }
         }
+    }
+
+    /// Commands, or a block of a message that was kept, are with the MTA.
+    fn mta_took(&mut self, count: usize) {
+        let message = matches!(self.state, State::Pouring) || self.is_passing();
+        self.to_mta.sent(count);
+        self.idle &= !message;
+        if message {
+            self.summary.relayed += count as u64;
+            let whole = matches!(self.expected.front(), Some(Expected::EndOfData));
+            if whole && self.to_mta.is_empty() && self.mta_speaks() {
+                self.confused();
+            }
+        }
+    }
+
+    /// Are there octets of a message that the MTA has not taken?
+    fn is_passing(&self) -> bool {
+        let message = matches!(self.expected.front(), Some(Expected::EndOfData));
+        self.passing > 0 || (message && !self.to_mta.is_empty())
     }
 
     /// A record that is not to wait until what is pending is written.
@@ -269,6 +324,12 @@ impl Dialogue {
         }
     }
 
+    /// Will the client send nothing more?
+    #[must_use]
+    pub fn client_has_closed(&self) -> bool {
+        self.client_closed
+    }
+
     /// The connection to the peer is broken, or could not be made.
     pub fn lost(&mut self, peer: Peer) {
         self.closed(peer);
@@ -279,7 +340,8 @@ impl Dialogue {
                 self.client.clear();
                 // The end of the message is lost with what lay before it, so
                 // the MTA will never answer it.
-                if std::mem::take(&mut self.passing) > 0 {
+                let undecided = self.question.is_some() || matches!(self.state, State::Judging);
+                if std::mem::take(&mut self.passing) > 0 || undecided {
                     self.close(Ending::ClientLeft);
                 }
             }
@@ -292,28 +354,21 @@ impl Dialogue {
         }
     }
 
-    /// What is known of the session.
+    /// What there is to tell of the session.
     #[must_use]
-    pub fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    /// May the MTA still send us something?
-    fn mta_open(&self) -> bool {
-        match self.state {
-            State::Greeting | State::Commands | State::Auth | State::Data(_) => true,
-            State::Calling | State::Discarding { .. } | State::Alone(_) | State::Closing(_) => {
-                false
-            }
-        }
+    pub fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Leaves the MTA's connection: what it was still to get, it does not get.
     fn leave_mta(&mut self, next: State) {
-        self.hang_up |= self.mta_open();
+        self.hang_up |= std::mem::take(&mut self.connected);
         self.state = next;
         self.to_mta.clear();
         self.mta.clear();
+        self.arriving.clear();
+        self.question = None;
+        self.ruling = None;
         self.expected.clear();
         self.client.consume(std::mem::take(&mut self.passing));
     }
@@ -324,7 +379,7 @@ impl Dialogue {
             return;
         }
         for expected in std::mem::take(&mut self.expected) {
-            if let Expected::Rcpt { to } = expected {
+            if let Expected::Rcpt { to, .. } | Expected::Refused { to, .. } = expected {
                 self.recipient_refused(to, ending.outcome(Stage::Rcpt));
             }
         }
@@ -332,10 +387,16 @@ impl Dialogue {
         self.leave_mta(State::Closing(ending));
     }
 
+    /// Gives the client a reply of ours.
+    fn say(&mut self, reply: &'static Standing) {
+        let reply = if self.plan.original { standing::as_original(reply) } else { reply };
+        reply.encode(self.to_client.tail());
+    }
+
     /// Tells the client why, then closes.
     fn say_and_close(&mut self, reply: &'static Standing) {
-        self.facts.last_refusal = Some(reply.rule);
-        reply.encode(self.to_client.tail());
+        self.summary.last_refusal = Some(reply.rule);
+        self.say(reply);
         self.close(Ending::Closed(reply));
     }
 

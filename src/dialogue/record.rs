@@ -1,14 +1,19 @@
 //! What a session has to tell: its transaction, what became of recipients, and
 //! how it ended.
 
+use std::borrow::Cow;
+
+use crate::smtp::refusal::Refusal;
 use crate::smtp::reply::Reply;
 use crate::smtp::standing::Standing;
+use crate::stage::Stage;
 
-/// A reply on its way to the client: the MTA's, or one of ours.
+/// A reply on its way to the client: the MTA's, one of ours, or the filters'.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Mta(Reply),
     Ours(&'static Standing),
+    Refused(Refusal),
 }
 
 impl Answer {
@@ -16,22 +21,17 @@ impl Answer {
         match self {
             Answer::Mta(reply) => reply.code,
             Answer::Ours(standing) => standing.code,
-        }
-    }
-
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Answer::Mta(reply) => reply.encode(out),
-            Answer::Ours(standing) => standing.encode(out),
+            Answer::Refused(refusal) => refusal.code.get(),
         }
     }
 
     pub(super) fn outcome(&self, at: Stage) -> Outcome {
-        let (rule, text) = match self {
-            Answer::Mta(reply) => ("mta", reply.last_line().to_vec()),
-            Answer::Ours(standing) => (standing.rule, standing.text.as_bytes().to_vec()),
+        let (rule, text, why) = match self {
+            Answer::Mta(reply) => ("mta", reply.last_line().to_vec(), Cow::default()),
+            Answer::Ours(ours) => (ours.rule, ours.text.as_bytes().to_vec(), Cow::default()),
+            Answer::Refused(r) => (r.rule, r.text.as_bytes().to_vec(), r.why.clone()),
         };
-        Outcome { at, code: Some(self.code()), rule, text }
+        Outcome { at, code: Some(self.code()), rule, text, why }
     }
 }
 
@@ -42,33 +42,13 @@ pub struct Transaction {
     pub from: Vec<u8>,
     /// The forward-paths that the MTA accepted.
     pub to: Vec<Vec<u8>>,
+    /// The MAIL line and the RCPT lines of these as the MTA gets them, if they
+    /// are kept.
+    pub(super) lines: Vec<u8>,
     /// MAIL was refused, and what was sent behind it still waits for its reply.
     pub(super) refused: bool,
     /// What DATA was refused with; the client may try again, or give up.
     pub(super) refusal: Option<Outcome>,
-}
-
-/// Where in a transaction a verdict fell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// At RCPT.
-    Rcpt,
-    /// At DATA, or before the end of mail data.
-    Data,
-    /// At the end of mail data.
-    Message,
-}
-
-impl Stage {
-    /// Its name in the log.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Rcpt => "rcpt",
-            Stage::Data => "data",
-            Stage::Message => "message",
-        }
-    }
 }
 
 /// What became of recipients.
@@ -82,12 +62,14 @@ pub struct Outcome {
     pub rule: &'static str,
     /// The last line of the reply.
     pub text: Vec<u8>,
+    /// What else a filter said of why.
+    pub why: Cow<'static, [u8]>,
 }
 
 impl Outcome {
     /// It was not decided.
     pub(super) fn none(at: Stage, rule: &'static str) -> Self {
-        Outcome { at, code: None, rule, text: Vec::new() }
+        Outcome { at, code: None, rule, text: Vec::new(), why: Cow::default() }
     }
 
     /// Its name in the log.
@@ -125,6 +107,8 @@ pub enum Ending {
     ClientStuck,
     /// We sent this reply and closed.
     Closed(&'static Standing),
+    /// A filter refused the session as a whole, by this rule.
+    Refused(&'static str),
     /// The MTA said 421.
     MtaClosed,
 }
@@ -138,6 +122,7 @@ impl Ending {
             Ending::ClientLeft => "client-left",
             Ending::ClientStuck => "client-stuck",
             Ending::Closed(standing) => standing.rule,
+            Ending::Refused(rule) => rule,
             Ending::MtaClosed => "mta.closed",
         }
     }
@@ -146,7 +131,9 @@ impl Ending {
     pub(super) fn outcome(self, at: Stage) -> Outcome {
         match self {
             Ending::Closed(reply) if reply.code == 421 => Answer::Ours(reply).outcome(at),
-            Ending::Closed(_) | Ending::MtaClosed => Outcome::none(at, self.name()),
+            Ending::Closed(_) | Ending::Refused(_) | Ending::MtaClosed => {
+                Outcome::none(at, self.name())
+            }
             Ending::Quit | Ending::ClientLeft | Ending::ClientStuck => Outcome::none(at, ABANDONED),
         }
     }

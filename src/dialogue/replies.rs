@@ -2,13 +2,14 @@
 //! fit.
 
 use super::record::ABANDONED;
-use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, Stage, State, Transaction};
+use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, State, Transaction};
 use crate::limits;
 use crate::smtp::data::MailData;
 use crate::smtp::ehlo;
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::reply::Reply;
 use crate::smtp::standing::{self, Standing};
+use crate::stage::Stage;
 
 impl Expected {
     /// Can this reply be the answer? A positive reply to something else than
@@ -18,12 +19,12 @@ impl Expected {
             (4 | 5, _) => true,
             (2, Expected::Greeting) => reply.code == 220,
             (2, Expected::Auth) => reply.code == 235,
-            (2, Expected::Data) => false,
+            (2, Expected::Data | Expected::OurData) => false,
             (2, Expected::Rcpt { .. }) => matches!(reply.code, 250..=252),
             (2, Expected::Other) => !matches!(reply.code, 220 | 221 | 235),
             (2, Expected::Quit) => reply.code == 221,
             (2, _) => reply.code == 250,
-            (3, Expected::Data) => reply.code == 354,
+            (3, Expected::Data | Expected::OurData) => reply.code == 354,
             (3, Expected::Auth) => reply.code == 334,
             _ => false,
         }
@@ -33,7 +34,7 @@ impl Expected {
 impl Dialogue {
     /// Deals with the next line of the MTA, if it is complete.
     pub(super) fn mta_input(&mut self) -> bool {
-        if !self.mta_open() {
+        if !self.connected {
             return false;
         }
         let framed = frame(self.mta.bytes(), self.mta.seen);
@@ -74,11 +75,18 @@ impl Dialogue {
     fn reply(&mut self, reply: Reply) {
         // Before the whole message is with the MTA, nothing it says can be the
         // answer to it.
-        if matches!(self.state, State::Data(_)) || self.passing > 0 {
+        if matches!(self.state, State::Data(_) | State::Pouring) || self.is_passing() {
             return self.early_reply(reply);
         }
         match self.expected.pop_front() {
-            Some(expected) if expected.fits(&reply) => self.answer(expected, Answer::Mta(reply)),
+            Some(expected) if expected.fits(&reply) => {
+                if self.is_our_own(&expected) {
+                    self.own_command_answered(&expected, reply);
+                } else {
+                    self.answer(expected, Answer::Mta(reply));
+                }
+                self.say_refusals();
+            }
             Some(expected) => {
                 self.expected.push_front(expected);
                 self.confused_by(&reply);
@@ -100,7 +108,11 @@ impl Dialogue {
             // HELO offers no extensions, whatever the MTA adds to its name.
             self.pipelining = ehlo::filter(reply, *extended);
         }
-        answer.encode(self.to_client.tail());
+        match &answer {
+            Answer::Mta(reply) => reply.encode(self.to_client.tail()),
+            Answer::Ours(standing) => self.say(standing),
+            Answer::Refused(refusal) => refusal.encode(self.to_client.tail()),
+        }
         match expected {
             Expected::Greeting if positive => self.state = State::Commands,
             // Refused for now, or for good.
@@ -109,8 +121,8 @@ impl Dialogue {
             }
             Expected::Greeting => self.leave_mta(State::Alone(&standing::REFUSED)),
             // RFC 5321 4.1.4: if it is refused, the transaction goes on.
-            Expected::Hello { argument, .. } if positive => {
-                self.facts.helo = argument;
+            Expected::Hello { line, .. } if positive => {
+                self.summary.hello = line;
                 self.end_transaction(Outcome::none(Stage::Data, ABANDONED));
             }
             Expected::Rset if positive => {
@@ -121,7 +133,7 @@ impl Dialogue {
                     transaction.refused = !positive;
                 }
             }
-            Expected::Rcpt { to } => self.recipient(to, positive, &answer),
+            Expected::Rcpt { to, line } => self.recipient(to, &line, positive, &answer),
             Expected::Data => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.refusal = (!positive).then(|| answer.outcome(Stage::Data));
@@ -132,9 +144,15 @@ impl Dialogue {
             }
             Expected::EndOfData => self.message(positive, &answer),
             Expected::Auth if answer.code() == 334 => self.state = State::Auth,
-            Expected::Auth => self.facts.authenticated |= positive,
+            Expected::Auth => self.summary.authenticated |= positive,
             Expected::Quit => self.close(Ending::Quit),
             Expected::Hello { .. } | Expected::Rset | Expected::Other => {}
+            // Not the client's, or never the MTA's.
+            Expected::OurHello
+            | Expected::OurMail
+            | Expected::OurData
+            | Expected::OurRset
+            | Expected::Refused { .. } => {}
         }
         if let Answer::Mta(reply) = answer {
             // After QUIT the session is over either way.
@@ -145,10 +163,11 @@ impl Dialogue {
         }
     }
 
-    fn recipient(&mut self, to: Vec<u8>, accepted: bool, answer: &Answer) {
+    fn recipient(&mut self, to: Vec<u8>, line: &[u8], accepted: bool, answer: &Answer) {
         match &mut self.transaction {
             Some(transaction) if accepted && !transaction.refused => {
                 transaction.refusal = None;
+                transaction.lines.extend_from_slice(line);
                 transaction.to.push(to);
             }
             // To accept a recipient of a transaction that was refused is nothing.
@@ -176,36 +195,42 @@ impl Dialogue {
             self.record(transaction, answer.outcome(Stage::Message));
         }
         if taken {
-            self.facts.messages += 1;
+            self.summary.messages += 1;
             self.errors = 0;
         }
-        // The MTA's own 421 ends it as well.
+        // A 421 ends it as well.
         if let Some(reply) = self.ending
             && answer.code() != 421
         {
             self.say_and_close(reply);
+        }
+        if let Answer::Refused(refusal) = answer
+            && refusal.code.get() == 421
+        {
+            self.close(Ending::Refused(refusal.rule));
         }
     }
 
     /// The MTA sent octets that are no reply, which stand in its inbox.
     pub(super) fn confused(&mut self) {
         let said = self.mta.bytes();
-        self.facts.mta_said = said.get(..limits::LOGGED_TEXT).unwrap_or(said).to_vec();
+        self.summary.mta_said = said.get(..limits::LOGGED_TEXT).unwrap_or(said).to_vec();
         self.give_up_mta(Conduct::Confused, &standing::MTA_CONFUSED);
     }
 
     /// The MTA gave a reply that cannot be the answer to what it was asked; from
     /// here on no reply of it can be trusted to be for anything.
     pub(super) fn confused_by(&mut self, reply: &Reply) {
-        self.facts.mta_said.clear();
-        reply.encode(&mut self.facts.mta_said);
+        self.summary.mta_said.clear();
+        reply.encode(&mut self.summary.mta_said);
         self.give_up_mta(Conduct::Confused, &standing::MTA_CONFUSED);
     }
 
     /// The MTA's connection is lost, or it is silent for too long.
     pub(super) fn mta_lost(&mut self, conduct: Conduct) {
-        let message = matches!(self.state, State::Data(_))
-            || matches!(self.expected.front(), Some(Expected::EndOfData));
+        let message =
+            matches!(self.state, State::Data(_) | State::Judging | State::Handing | State::Pouring)
+                || matches!(self.expected.front(), Some(Expected::EndOfData));
         let reply = if message { &standing::MESSAGE_UNDECIDED } else { &standing::MTA_AWAY };
         self.give_up_mta(conduct, reply);
     }
@@ -215,20 +240,26 @@ impl Dialogue {
     fn give_up_mta(&mut self, conduct: Conduct, reply: &'static Standing) {
         // To QUIT no answer is needed, and nothing is lost without.
         if let Some(Expected::Quit) = self.expected.front() {
-            self.facts.mta_said.clear();
+            self.summary.mta_said.clear();
             return self.answer(Expected::Quit, Answer::Ours(&standing::BYE));
         }
-        self.facts.mta = conduct;
-        self.facts.last_refusal = Some(reply.rule);
+        self.summary.mta = conduct;
+        self.summary.last_refusal = Some(reply.rule);
         match self.state {
+            State::CatchingUp => self.cannot_catch_up(None),
+            State::Calling | State::Greeting if self.held => self.cannot_catch_up(None),
             // RFC 5321 4.3.2: the greeting is 220, 421 or 554.
             State::Calling | State::Greeting => self.say_and_close(&standing::MTA_AWAY),
             State::Data(data) => self.discard(data, Answer::Ours(reply), None),
+            State::Judging | State::Handing | State::Pouring => {
+                self.leave_mta(State::Alone(&standing::MTA_AWAY));
+                self.answer(Expected::EndOfData, Answer::Ours(reply));
+            }
             State::Commands | State::Auth => match self.expected.pop_front() {
                 Some(expected) => self.give_up_outstanding(expected, reply),
                 None => self.say_and_close(&standing::MTA_AWAY),
             },
-            State::Discarding { .. } | State::Alone(_) | State::Closing(_) => {}
+            State::Arrived | State::Discarding { .. } | State::Alone(_) | State::Closing(_) => {}
         }
     }
 
@@ -238,14 +269,14 @@ impl Dialogue {
             self.close(Ending::Closed(reply));
         } else if !self.expected.is_empty() {
             self.say_and_close(&standing::MTA_AWAY);
-        } else if self.mta_open() {
+        } else if self.connected {
             self.leave_mta(State::Alone(&standing::MTA_AWAY));
         }
     }
 
     /// The MTA closes the session with its own 421, which the client has got.
-    fn mta_closes(&mut self) {
-        self.facts.mta = Conduct::Closing;
+    pub(super) fn mta_closes(&mut self) {
+        self.summary.mta = Conduct::Closing;
         self.close(Ending::MtaClosed);
     }
 }

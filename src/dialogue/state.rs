@@ -1,9 +1,27 @@
 //! What a dialogue is made of: its peers, steps and states, and what is known of
 //! the session.
 
+use std::time::Duration;
+
 use super::record::{Answer, Ending, Record};
 use crate::smtp::data::MailData;
+use crate::smtp::refusal::Refusal;
 use crate::smtp::standing::Standing;
+use crate::stage::{Stage, Stages};
+
+/// What is settled before a dialogue begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plan {
+    /// One limit for each wait for a peer, instead of the ones of RFC 5321.
+    pub time_limit: Option<Duration>,
+    /// The stages at which filters want to be asked.
+    pub consult: Stages,
+    /// Filters look at messages: mail data is kept, and goes to the MTA when
+    /// they have seen all of it.
+    pub keep: bool,
+    /// Our own replies are those of the original program.
+    pub original: bool,
+}
 
 /// Either end of the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +52,13 @@ pub enum Step<'a> {
     Write(Peer, &'a [u8]),
     /// Close the connection to the MTA.
     HangUp,
+    /// Ask the filters; then [`super::Dialogue::judged`].
+    Consult(Stage),
+    /// Keep this for the filters; then [`super::Dialogue::kept`].
+    Keep(&'a [u8]),
+    /// Append the next block of the message that was kept; then
+    /// [`super::Dialogue::poured`].
+    Pour(&'a mut Vec<u8>),
     /// Log what became of these recipients.
     Record(Record),
     /// Nothing can be done until a peer sends something.
@@ -48,11 +73,19 @@ pub(super) enum Expected {
     Greeting,
     Hello {
         extended: bool,
-        argument: Vec<u8>,
+        line: Vec<u8>,
     },
     Mail,
     Rcpt {
         to: Vec<u8>,
+        /// The line as the MTA got it, if it is to be kept.
+        line: Vec<u8>,
+    },
+    /// None: the filters refused this recipient, and the client is told when it
+    /// has the replies to what it sent before.
+    Refused {
+        to: Vec<u8>,
+        refusal: Refusal,
     },
     Data,
     EndOfData,
@@ -61,21 +94,39 @@ pub(super) enum Expected {
     /// NOOP, VRFY, EXPN, HELP.
     Other,
     Quit,
+    /// Our own EHLO or HELO, to bring the MTA to where the client is.
+    OurHello,
+    /// Our own MAIL, for the same.
+    OurMail,
+    /// Our own DATA, for a message that was kept.
+    OurData,
+    /// Our own RSET, behind a message that filters refused.
+    OurRset,
 }
 
 /// Where the dialogue stands.
 #[derive(Debug)]
 pub(super) enum State {
-    /// The MTA is not connected yet.
+    /// The filters have not said yet whether the client is welcome.
+    Arrived,
+    /// The MTA is to be connected.
     Calling,
     /// The MTA has not greeted yet.
     Greeting,
+    /// The MTA is told what a held client has said so far.
+    CatchingUp,
     /// The client's next line is a command.
     Commands,
     /// The client's next line answers the MTA's 334 (RFC 4954 4).
     Auth,
     /// What the client sends is mail data, for the MTA.
     Data(MailData),
+    /// The filters have the whole message.
+    Judging,
+    /// They let it pass, and the MTA is asked to take it.
+    Handing,
+    /// The message that was kept is sent to the MTA.
+    Pouring,
     /// What the client sends is mail data that nobody gets. At its end the
     /// client is given the answer; then the session ends, or goes on alone.
     Discarding { data: MailData, answer: Answer, then: Option<Ending> },
@@ -85,11 +136,35 @@ pub(super) enum State {
     Closing(Ending),
 }
 
-/// What is known of the session, for the log and the status line.
+/// What the filters are to be asked about.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) stage: Stage,
+    /// The EHLO or HELO line, the reverse-path or the forward-path.
+    pub(super) subject: Vec<u8>,
+}
+
+/// What the dialogue knows of the session when filters are asked; the
+/// command in question counts as given.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The EHLO or HELO line.
+    pub hello: &'a [u8],
+    /// The reverse-path, within a transaction.
+    pub from: Option<&'a [u8]>,
+    /// The forward-path in question.
+    pub recipient: Option<&'a [u8]>,
+    /// The forward-paths accepted so far.
+    pub to: &'a [Vec<u8>],
+    /// The transaction's MAIL and RCPT lines, if they are kept.
+    pub envelope: &'a [u8],
+}
+
+/// What there is to tell of the session, for the log and the status line.
 #[derive(Debug, Default)]
-pub struct Facts {
-    /// The argument of the last EHLO or HELO that the MTA accepted.
-    pub helo: Vec<u8>,
+pub struct Summary {
+    /// The last EHLO or HELO line that was accepted.
+    pub hello: Vec<u8>,
     /// The MTA accepted an AUTH exchange.
     pub authenticated: bool,
     /// Messages that the MTA took.
@@ -104,6 +179,20 @@ pub struct Facts {
     pub mta_said: Vec<u8>,
     /// How the MTA behaved.
     pub mta: Conduct,
+}
+
+impl Summary {
+    /// What the client calls itself.
+    #[must_use]
+    pub fn helo(&self) -> &[u8] {
+        helo(&self.hello)
+    }
+}
+
+/// The argument of an EHLO or HELO line.
+#[must_use]
+pub fn helo(line: &[u8]) -> &[u8] {
+    line.get(4..).unwrap_or_default().trim_ascii()
 }
 
 /// How the MTA behaved, as it is logged.

@@ -13,12 +13,12 @@ impl Dialogue {
     #[must_use]
     pub fn wait(&self) -> (Duration, u64) {
         let limit = match (&self.state, self.expected.front()) {
-            _ if !self.to_client.is_empty() || self.passing > 0 => limits::BLOCK_WAIT,
+            _ if !self.to_client.is_empty() || self.is_passing() => limits::BLOCK_WAIT,
             (_, Some(Expected::Greeting)) => limits::GREETING_WAIT,
-            (_, Some(Expected::Data)) => limits::DATA_REPLY_WAIT,
+            (_, Some(Expected::Data | Expected::OurData)) => limits::DATA_REPLY_WAIT,
             (_, Some(Expected::EndOfData)) => limits::END_OF_DATA_WAIT,
             (_, Some(_)) => limits::REPLY_WAIT,
-            (State::Data(_), None) => limits::BLOCK_WAIT,
+            (State::Data(_) | State::Pouring, None) => limits::BLOCK_WAIT,
             // A client that thinks its message is over waits for our answer.
             (State::Discarding { then: Some(_), .. }, None) => {
                 return (limits::REFUSED_DATA_WAIT, self.progress);
@@ -26,7 +26,7 @@ impl Dialogue {
             (State::Discarding { then: None, .. }, None) => limits::BLOCK_WAIT,
             (_, None) => limits::COMMAND_WAIT,
         };
-        (self.time_limit.unwrap_or(limit), self.progress)
+        (self.plan.time_limit.unwrap_or(limit), self.progress)
     }
 
     /// The limit of [`Dialogue::wait`] has passed.
@@ -66,7 +66,10 @@ impl Dialogue {
     #[must_use]
     pub fn place(&self) -> &'static str {
         match (&self.state, self.expected.front()) {
+            (State::Arrived, _) => "asking the filters",
+            _ if self.question.is_some() => "asking the filters",
             (State::Calling | State::Greeting, _) => "waiting for the MTA's greeting",
+            (State::Pouring, _) => "sending a message to the MTA",
             (State::Data(_), _) => "receiving mail data",
             (State::Discarding { .. }, _) => "discarding refused mail data",
             (State::Closing(_), _) => "closing",
@@ -80,6 +83,6 @@ impl Dialogue {
 
     /// Has the MTA a whole message, and not answered it?
     fn message_is_with_mta(&self) -> bool {
-        matches!(self.expected.front(), Some(Expected::EndOfData)) && self.passing == 0
+        matches!(self.expected.front(), Some(Expected::EndOfData)) && !self.is_passing()
     }
 }

@@ -1,32 +1,219 @@
 //! The chain: filters in the order of the configuration, and what they say as
 //! a whole.
+//!
+//! For each recipient the first filter in the file's order that refuses wins,
+//! with all that is known at RCPT; a filter that accepts takes those behind it
+//! that judge the peer out of it. What is found earlier is kept. It is a refusal
+//! of the whole session, to be held, only if nothing that is yet to come can
+//! change it: no filter before it may still accept, and it does not depend on
+//! the sender or recipient whom it concerns. So `only = ["to:…"]` works for a
+//! filter that hit at connect, and an `allow` for HELO names before a filter for
+//! addresses does what it says.
 
-use super::Filter;
+use super::link::{Finding, Link, Scope};
 use super::policy::Policy;
+use super::{Facts, Filter, Ground};
+use crate::smtp::refusal::Refusal;
+use crate::spool::Spool;
+use crate::stage::{Stage, Stages};
 
 /// The filters of a session.
 #[derive(Default)]
 pub struct Chain {
     links: Vec<Link>,
+    /// What a filter that only observes would have done with the recipient or
+    /// message asked about last.
+    would: Option<Would>,
 }
 
-/// A filter and what the configuration says of it.
-struct Link {
-    #[allow(dead_code)]
-    filter: Box<dyn Filter>,
-    #[allow(dead_code)]
-    policy: Policy,
+/// What a filter that only observes would have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Would {
+    /// The reply code.
+    pub code: u16,
+    /// The rule.
+    pub rule: &'static str,
 }
+
+/// What the filters as a whole say.
+#[must_use]
+#[derive(Debug)]
+pub enum Judgement {
+    /// Nothing against it.
+    Pass,
+    /// The client will be refused with this, whatever it says next.
+    Held(Refusal),
+    /// The recipient or the message is refused.
+    Refused(Refusal),
+}
+
+/// There is nobody to judge any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Over;
 
 impl Chain {
     /// Adds a filter behind the others.
     pub fn add(&mut self, filter: Box<dyn Filter>, policy: Policy) {
-        self.links.push(Link { filter, policy });
+        self.links.push(Link::new(filter, policy));
     }
 
     /// Is there none?
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.links.is_empty()
+    }
+
+    /// The stages at which it must be asked.
+    #[must_use]
+    pub fn stages(&self) -> Stages {
+        let all = self.links.iter().fold(Stages::NONE, |all, link| all.and(link.stages));
+        // What is found of the peer is said at RCPT; what is found of a message
+        // is forgotten at the next MAIL.
+        match (all.meets(Stages::PEER), all.has(Stage::Message)) {
+            (true, false) => all.with(Stage::Rcpt),
+            (true, true) => all.with(Stage::Rcpt).with(Stage::Mail),
+            (false, true) => all.with(Stage::Mail),
+            (false, false) => all,
+        }
+    }
+
+    /// The rule of what was found of the peer, for a session that ends before
+    /// it is said.
+    #[must_use]
+    pub fn suspicion(&self) -> Option<&'static str> {
+        self.links.iter().find_map(Link::suspicion)
+    }
+
+    /// What a filter that only observes would have done with the recipient or
+    /// message asked about last.
+    #[must_use]
+    pub fn would(&self) -> Option<Would> {
+        self.would
+    }
+
+    /// Ends what filters have left running.
+    pub fn finish(&mut self) {
+        self.links.iter_mut().for_each(Link::finish);
+    }
+
+    /// Judges the peer at connect, helo or mail.
+    ///
+    /// # Errors
+    /// [`Over`].
+    pub fn judge_peer(
+        &mut self,
+        stage: Stage,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<Judgement, Over> {
+        let (mut accepted, mut may_be_accepted) = (false, false);
+        for link in &mut self.links {
+            link.forget(stage);
+            let scope = link.scope(stage, facts);
+            if scope == Scope::Outside || (accepted && link.judges_peer) {
+                continue;
+            }
+            link.look(stage, facts, ground)?;
+            match link.finding() {
+                _ if link.observes() => {}
+                Finding::Accept if scope == Scope::Inside => accepted = true,
+                Finding::Accept => may_be_accepted = true,
+                Finding::Nothing => may_be_accepted |= link.may_accept_after(stage),
+                Finding::Refuse(_) if scope == Scope::Open => {}
+                // The first refusal wins, unless something before it accepts yet.
+                Finding::Refuse(_) if may_be_accepted => break,
+                Finding::Refuse(_) => {
+                    if let Some(refusal) = link.serve(stage, facts, ground)? {
+                        return Ok(Judgement::Held(refusal));
+                    }
+                }
+            }
+        }
+        Ok(Judgement::Pass)
+    }
+
+    /// Judges a recipient. With `spare`, what was found of the peer does not
+    /// count: postmaster is to be reached (RFC 5321 4.5.1).
+    ///
+    /// # Errors
+    /// [`Over`].
+    pub fn judge_recipient(
+        &mut self,
+        spare: bool,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<Judgement, Over> {
+        self.would = None;
+        let mut accepted = false;
+        for link in &mut self.links {
+            if (accepted && link.judges_peer) || link.scope(Stage::Rcpt, facts) != Scope::Inside {
+                continue;
+            }
+            let known = !matches!(link.finding(), Finding::Nothing);
+            if !known {
+                link.look(Stage::Rcpt, facts, ground)?;
+            }
+            match link.finding_of_recipient() {
+                Finding::Nothing => {}
+                Finding::Accept => accepted |= !link.observes(),
+                Finding::Refuse(_) if known && spare => {}
+                Finding::Refuse(hit) if link.observes() => {
+                    self.would = self.would.or(Some(link.would(hit, facts)));
+                }
+                Finding::Refuse(_) => {
+                    if let Some(refusal) = link.serve(Stage::Rcpt, facts, ground)? {
+                        return Ok(Judgement::Refused(refusal));
+                    }
+                }
+            }
+        }
+        Ok(Judgement::Pass)
+    }
+
+    /// Shows what has come of a message to the first filter that looks at
+    /// messages; those behind it see what it makes of it.
+    ///
+    /// # Errors
+    /// [`Over`].
+    pub fn judge_data(&mut self, facts: &Facts<'_>, ground: &mut dyn Ground) -> Result<(), Over> {
+        match self.links.iter_mut().find(|link| link.concerns_message(facts)) {
+            Some(link) if matches!(link.finding_of_message(), Finding::Nothing) => {
+                link.look(Stage::Data, facts, ground)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges a complete message, and makes of it what the filters make of it.
+    ///
+    /// # Errors
+    /// [`Over`].
+    pub fn judge_message(
+        &mut self,
+        message: &mut Spool,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<Judgement, Over> {
+        self.would = None;
+        for link in self.links.iter_mut().filter(|link| link.concerns_message(facts)) {
+            if matches!(link.finding_of_message(), Finding::Nothing) {
+                let facts = Facts { message: Some(message), ..*facts };
+                if let Some(rewritten) = link.look_at_message(&facts, ground)? {
+                    *message = rewritten;
+                }
+            }
+            match link.finding_of_message() {
+                Finding::Nothing | Finding::Accept => {}
+                Finding::Refuse(hit) if link.observes() => {
+                    self.would = self.would.or(Some(link.would(hit, facts)));
+                }
+                Finding::Refuse(_) => {
+                    if let Some(refusal) = link.serve(Stage::Message, facts, ground)? {
+                        return Ok(Judgement::Refused(refusal));
+                    }
+                }
+            }
+        }
+        Ok(Judgement::Pass)
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Stop;
+use crate::stage::Stage;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,21 @@ pub trait Ground {
     /// When the session began.
     fn began(&self) -> Instant;
 
+    /// This filter is about to be asked, and may take so long.
+    fn begin(&mut self, filter: &'static str, time_limit: Duration);
+
     /// How long the filter may take (`time_limit`), from when it was asked.
     fn time_limit(&self) -> Duration;
 
     /// The state directory (`state`).
     fn state(&self) -> &'static Path;
+
+    /// How many clients may be in the tarpit at once.
+    fn tarpit_places(&self) -> u32;
+
+    /// Logs what is amiss but makes no difference to the client.
+    fn note(&mut self, what: &str);
+
+    /// Logs that the filter does not work.
+    fn trouble(&mut self, stage: Stage, what: &str);
 }

@@ -9,7 +9,10 @@
 pub mod chain;
 pub mod facts;
 pub mod ground;
+mod link;
+pub mod original;
 pub mod policy;
+pub mod reply;
 
 use crate::config::keys::{BadKey, Keys};
 use crate::smtp::refusal::Refusal;
@@ -82,6 +85,15 @@ pub trait Filter {
     fn judges_peer(&self) -> bool {
         true
     }
+
+    /// Can it say [`Verdict::Accept`]? A refusal behind it is then not final
+    /// before it has been asked at all its stages.
+    fn may_accept(&self) -> bool {
+        false
+    }
+
+    /// The session is over: what still runs on its behalf is to end.
+    fn finish(&mut self) {}
 
     /// Judges. At [`Stage::Data`] it is asked each time that more of the message
     /// has come (`facts.message`), and must not wait.

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::Key;
+use super::reply::Own;
 use crate::config::keys::{BadKey, Keys};
+use crate::limits;
 use crate::list::Patterns;
 
 /// The keys of every filter.
@@ -36,15 +38,38 @@ pub const KEYS: &[Key] = &[
     Key { name: "time_limit", value: "time", help: "how long the filter may take" },
 ];
 
+/// What a hit becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHit {
+    /// What the filter says.
+    AsTheFilterSays,
+    /// A refusal for good.
+    Refuse,
+    /// A refusal for now.
+    Tempfail,
+    /// The client is held first.
+    Tarpit,
+    /// This reply.
+    Say(Own),
+}
+
 /// What is common to all filters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
+    /// `type`, for the log.
+    pub name: &'static str,
+    /// `on_hit`.
+    pub on_hit: OnHit,
+    /// `tarpit`.
+    pub tarpit: Duration,
+    /// `then = "pass"`.
+    pub then_pass: bool,
+    /// `observe`.
+    pub observe: bool,
     /// `only`.
     pub only: Option<Patterns>,
     /// `except`.
     pub except: Option<Patterns>,
-    /// `observe`.
-    pub observe: bool,
     /// `on_error = "pass"`.
     pub pass_on_error: bool,
     /// `time_limit`.
@@ -57,13 +82,38 @@ impl Policy {
     /// # Errors
     /// The first key that is wrong.
     pub fn new(keys: &Keys<'_>) -> Result<Policy, BadKey> {
+        let on_hit = on_hit(keys)?;
+        let tarpit = keys.time("tarpit")?;
+        let then_pass = keys.choice("then", &[("refuse", false), ("pass", true)])?;
+        if on_hit != OnHit::Tarpit && (tarpit.is_some() || then_pass.is_some()) {
+            let key = if tarpit.is_some() { "tarpit" } else { "then" };
+            return Err(keys.wrong(key, "goes with on_hit = \"tarpit\""));
+        }
         Ok(Policy {
+            name: keys.text("type")?.unwrap_or_default(),
+            on_hit,
+            tarpit: tarpit.unwrap_or(limits::TARPIT),
+            then_pass: then_pass == Some(true),
+            observe: keys.flag("observe")?,
             only: keys.patterns("only")?,
             except: keys.patterns("except")?,
-            observe: keys.flag("observe")?,
             pass_on_error: keys.choice("on_error", &[("tempfail", false), ("pass", true)])?
                 == Some(true),
             time_limit: keys.time("time_limit")?,
         })
+    }
+}
+
+fn on_hit(keys: &Keys<'_>) -> Result<OnHit, BadKey> {
+    let Some(text) = keys.text("on_hit")? else { return Ok(OnHit::AsTheFilterSays) };
+    match (text, Own::parse(text)) {
+        ("refuse", _) => Ok(OnHit::Refuse),
+        ("tempfail", _) => Ok(OnHit::Tempfail),
+        ("tarpit", _) => Ok(OnHit::Tarpit),
+        (_, Some(own)) => own.map(OnHit::Say).map_err(|what| keys.wrong("on_hit", what)),
+        _ => Err(keys.wrong(
+            "on_hit",
+            "must be \"refuse\", \"tempfail\", \"tarpit\" or a reply as in \"450 4.7.1 be patient\"",
+        )),
     }
 }

@@ -16,6 +16,12 @@ impl Patterns {
         Ok(Patterns {})
     }
 
+    /// The stages that bring what the patterns are about.
+    #[must_use]
+    pub fn stages(&self) -> crate::stage::Stages {
+        crate::stage::Stages::NONE
+    }
+
     /// The first pattern that matches, as it was written.
     #[must_use]
     pub fn find(&self, facts: &Facts<'_>) -> Option<&'static str> {

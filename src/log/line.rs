@@ -50,6 +50,13 @@ impl Line {
         Line { head: text.len(), text }
     }
 
+    /// The session's name in these lines.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        let name = self.text.split(|&b| b == b' ').nth(1).and_then(|sid| sid.get(4..));
+        name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+
     /// Begins the next line.
     pub fn begin(&mut self) -> &mut Self {
         self.text.truncate(self.head);
@@ -73,6 +80,13 @@ impl Line {
     pub fn number(&mut self, key: &str, value: u64) -> &mut Self {
         self.key(key);
         digits::<10>(&mut self.text, value, 1);
+        self
+    }
+
+    /// More of the value written last: words of ours.
+    pub fn tail(&mut self, sign: &str, value: &str) -> &mut Self {
+        self.text.extend(sign.as_bytes());
+        self.text.extend(value.as_bytes());
         self
     }
 

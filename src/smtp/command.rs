@@ -27,7 +27,11 @@ pub enum Command<'a> {
     Rset,
     /// AUTH: begins an exchange (RFC 4954).
     Auth,
-    /// NOOP, VRFY, EXPN, HELP: passed, and of no consequence.
+    /// NOOP: passed, and of no consequence; so are the next two.
+    Noop,
+    /// VRFY.
+    Vrfy,
+    /// EXPN, HELP.
     Other,
     /// QUIT.
     Quit,
@@ -118,7 +122,9 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
         RSET => bare(Command::Rset),
         QUIT => bare(Command::Quit),
         AUTH => Ok(Command::Auth),
-        NOOP | VRFY | EXPN | HELP => Ok(Command::Other),
+        NOOP => Ok(Command::Noop),
+        VRFY => Ok(Command::Vrfy),
+        EXPN | HELP => Ok(Command::Other),
         BDAT => Err(&standing::NO_CHUNKING),
         STARTTLS | ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
         _ => Err(&standing::UNKNOWN_COMMAND),
@@ -289,8 +295,8 @@ mod tests {
             (b"DATA x", Err(&BAD_ARGUMENT)),
             (b"RSET", Ok(Command::Rset)),
             (b"QUIT now", Err(&BAD_ARGUMENT)),
-            (b"NOOP x y", Ok(Command::Other)),
-            (b"VRFY <a@b>", Ok(Command::Other)),
+            (b"NOOP x y", Ok(Command::Noop)),
+            (b"VRFY <a@b>", Ok(Command::Vrfy)),
             (b"AUTH PLAIN =", Ok(Command::Auth)),
             (b"HELO", Err(&BAD_ARGUMENT)),
             (b"HELO ", Err(&BAD_ARGUMENT)),

@@ -59,7 +59,7 @@ impl Reply {
 }
 
 /// One line of a reply: code, hyphen or space, text.
-pub(super) fn encode_line(code: u16, last: bool, text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode_line(code: u16, last: bool, text: &[u8], out: &mut Vec<u8>) {
     let digit = |n: u16| b'0' + (n % 10) as u8;
     out.extend([digit(code / 100), digit(code / 10), digit(code), if last { b' ' } else { b'-' }]);
     out.extend_from_slice(text);
@@ -131,6 +131,12 @@ impl Arriving {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.lines > 0
+    }
+
+    /// Forgets what has arrived of a reply.
+    pub fn clear(&mut self) {
+        self.lines = 0;
+        self.reply.text.clear();
     }
 
     /// Takes back a reply that is done with, for its memory.

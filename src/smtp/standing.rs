@@ -62,6 +62,12 @@ standing! {
     NOT_SMTP = "smtp.not-smtp" 554 "5.5.1 This is SMTP, closing connection";
     /// A CR or LF outside of CRLF in mail data.
     BARE_NEWLINE_IN_DATA = "smtp.bare-newline-in-data" 550 "5.6.11 Bare CR or LF in message, closing connection";
+    /// A command that a held client may give.
+    OK = "smtp.ok" 250 "2.0.0 Ok";
+    /// DATA, when the message is kept for filters.
+    SEND_MAIL_DATA = "smtp.send-mail-data" 354 "End data with <CR><LF>.<CR><LF>";
+    /// VRFY, from a held client (RFC 5321 7.3).
+    CANNOT_VERIFY = "smtp.cannot-verify" 252 "2.5.2 Cannot VRFY user, send some mail";
     /// QUIT, when no MTA is there to say it.
     BYE = "smtp.bye" 221 "2.0.0 Bye";
     /// The MTA refused the session for good: all but QUIT (RFC 5321 3.1).
@@ -72,6 +78,12 @@ standing! {
     MESSAGE_UNDECIDED = "mta.undecided" 451 "4.3.0 Mail system not available, try again later";
     /// The MTA's reply does not fit the command.
     MTA_CONFUSED = "mta.confused" 451 "4.3.0 Mail system gave an unexpected reply, try again later";
+    /// The MTA is lost or silent while a recipient of a held client waits.
+    MTA_UNREACHED = "mta.unreached" 451 "4.3.0 Mail system not available, try again later";
+    /// A message that a filter is to see is larger than [`crate::limits::SPOOL`].
+    MESSAGE_TOO_LARGE = "smtp.message-too-large" 552 "5.3.4 Message too large";
+    /// There is no room to keep a message for the filters.
+    NO_ROOM = "session.no-room" 452 "4.3.1 Insufficient system storage, try again later";
     /// The client was silent for too long.
     CLIENT_SILENT = "session.client-silent" 421 "4.4.2 Time limit exceeded, closing connection";
     /// The session lasted longer than [`crate::limits::SESSION`].
@@ -92,6 +104,23 @@ standing! {
     INTERNAL = "session.internal" 421 "4.3.0 Internal error, try again later";
 }
 
+/// The reply as the original program gave it, where it had one for this.
+#[must_use]
+pub fn as_original(reply: &'static Standing) -> &'static Standing {
+    const AWAY: Standing = Standing {
+        rule: MTA_AWAY.rule,
+        code: 451,
+        text: "4.3.0 Cannot reach the mail server, try again later (SW03)",
+    };
+    const SILENT: Standing =
+        Standing { rule: CLIENT_SILENT.rule, code: 451, text: "4.4.2 Time limit exceeded (SW04)" };
+    match reply.rule {
+        rule if rule == AWAY.rule => &AWAY,
+        rule if rule == SILENT.rule => &SILENT,
+        _ => reply,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +129,7 @@ mod tests {
     fn codes_and_enhanced_codes_agree_and_rules_are_unique() {
         for (n, reply) in ALL.iter().enumerate() {
             let class = char::from(b'0' + (reply.code / 100) as u8);
-            assert!(reply.text.starts_with(class), "{reply:?}");
+            assert!(reply.code == 354 || reply.text.starts_with(class), "{reply:?}");
             assert!(
                 reply.code / 100 != 4 || [421, 450, 451, 452].contains(&reply.code),
                 "{reply:?}"

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use smtp_wrapper::dialogue::Stage;
+use smtp_wrapper::stage::Stage;
 use smtp_wrapper::limits;
 use smtp_wrapper::smtp::standing::{self, ALL};
 

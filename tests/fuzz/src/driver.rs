@@ -1,9 +1,10 @@
 //! Plays a program: does the dialogue's steps on wires that are made of memory,
 //! in the order in which `session.rs` does them on sockets.
 
-use smtp_wrapper::dialogue::{Dialogue, Ending, Peer, Record, Stage, Step};
+use smtp_wrapper::dialogue::{Dialogue, Ending, Peer, Plan, Record, Step};
 use smtp_wrapper::limits;
 use smtp_wrapper::smtp::standing;
+use smtp_wrapper::stage::Stage;
 
 use crate::client::{Client, Fate};
 use crate::mta::Mta;
@@ -78,7 +79,7 @@ struct Run {
 /// Plays the events; in pieces of `piece` octets, if given, whatever they say.
 pub fn play(events: &[Event], obedient: bool, piece: Option<usize>, show: bool) -> Outcome {
     let before = heap::live();
-    let dialogue = Dialogue::new(None);
+    let dialogue = Dialogue::new(Plan::default());
     let mut run = Run {
         dialogue,
         client: Client::new(),
@@ -246,6 +247,7 @@ impl Run {
                     self.held(|_| drop(record));
                 }
                 Step::Await => return,
+                Step::Consult(_) | Step::Keep(_) | Step::Pour(_) => panic!("without filters"),
                 Step::Close(ending) => {
                     if self.show {
                         println!("    S! {}", ending.name());

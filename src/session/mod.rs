@@ -1,17 +1,24 @@
 //! The driver: runs the dialogue's steps against the real connections, the
 //! clock and the log. The only place that knows both sockets.
 
+mod consult;
+mod floor;
+mod records;
+
 use std::time::{Duration, Instant};
 
 use crate::activation::Client;
-use crate::cli::Settings;
-use crate::dialogue::{Conduct, Dialogue, Ending, Peer, Record, Step};
+use crate::cli::{Profile, Settings};
+use crate::dialogue::{Dialogue, Ending, Peer, Plan, Step};
 use crate::exit;
+use crate::filter::chain::Chain;
 use crate::io::{Event, Interest, Wires};
 use crate::limits;
+use crate::log::Log;
 use crate::log::line::Line;
-use crate::log::{Level, Log};
 use crate::smtp::standing;
+use crate::spool::Spool;
+use crate::stage::Stage;
 use crate::status::Status;
 use crate::sys;
 
@@ -19,6 +26,7 @@ use crate::sys;
 pub(crate) struct Session {
     settings: &'static Settings,
     client: Client,
+    chain: Chain,
     wires: Wires,
     log: Log,
     status: Status,
@@ -32,17 +40,22 @@ pub(crate) struct Session {
     called_off: bool,
     /// The log line being written.
     line: Line,
+    /// The message that filters look at, and how much of it went to the MTA.
+    message: Option<Spool>,
+    poured: u64,
+    observed: consult::Observed,
 }
 
 impl Session {
     /// A session about to begin.
     #[must_use]
-    pub(crate) fn new(settings: &'static Settings, client: Client, log: Log) -> Self {
+    pub(crate) fn new(settings: &'static Settings, chain: Chain, client: Client, log: Log) -> Self {
         let began = Instant::now();
         let line = log.session(&client);
         Session {
             settings,
             client,
+            chain,
             wires: Wires::new(client.is_socket),
             log,
             status: Status::new(),
@@ -51,12 +64,21 @@ impl Session {
             mta_error: String::new(),
             called_off: false,
             line,
+            message: None,
+            poured: 0,
+            observed: consult::Observed::default(),
         }
     }
 
     /// Runs it to its end, which is the end of the process.
     pub(crate) fn run(mut self) -> ! {
-        let mut dialogue = Dialogue::new(self.settings.time_limit);
+        let consult = self.chain.stages();
+        let mut dialogue = Dialogue::new(Plan {
+            time_limit: self.settings.time_limit,
+            consult,
+            keep: consult.has(Stage::Message),
+            original: self.settings.profile == Profile::Original,
+        });
         let ending = loop {
             match dialogue.step() {
                 Step::Call => match self.settings.upstream.call() {
@@ -72,22 +94,32 @@ impl Session {
                     Err(error) => self.lost(&mut dialogue, peer, &error),
                 },
                 Step::HangUp => self.wires.set_mta(None),
+                Step::Consult(stage) => self.consult(&mut dialogue, stage),
+                Step::Keep(octets) => {
+                    let count = octets.len();
+                    self.keep(&mut dialogue, count);
+                }
+                Step::Pour(into) => {
+                    let read = self.pour(into);
+                    self.poured(&mut dialogue, read);
+                }
                 Step::Record(record) => self.log_recipients(&dialogue, &record),
                 Step::Await => self.wait(&mut dialogue),
                 Step::Close(ending) => break ending,
             }
         };
+        self.chain.finish();
         self.log_session(&dialogue, ending);
         self.status.stopping();
         let client_is_done = match ending {
             Ending::Quit => !dialogue.has_unread(),
             Ending::ClientLeft | Ending::ClientStuck => true,
-            Ending::Closed(_) | Ending::MtaClosed => false,
+            Ending::Closed(_) | Ending::Refused(_) | Ending::MtaClosed => false,
         };
         if !client_is_done {
             self.linger();
         }
-        let status = if dialogue.facts().mta.is_fault() { exit::TEMPORARY } else { exit::OK };
+        let status = if dialogue.summary().mta.is_fault() { exit::TEMPORARY } else { exit::OK };
         sys::exit(status)
     }
 
@@ -121,12 +153,7 @@ impl Session {
     /// the time is up or a signal comes.
     fn wait(&mut self, dialogue: &mut Dialogue) {
         if (sys::terminated() || sys::time_is_up()) && !self.called_off {
-            self.called_off = true;
-            let over = match sys::terminated() {
-                true => &standing::SHUTTING_DOWN,
-                false => &standing::SESSION_TOO_LONG,
-            };
-            return dialogue.end(over);
+            return self.call_off(dialogue);
         }
         let interest = Interest {
             client_in: dialogue.wants(Peer::Client),
@@ -157,6 +184,15 @@ impl Session {
                 self.lost(dialogue, Peer::Mta, &error);
             }
         }
+    }
+
+    /// The supervisor ends us, or the session's time is up.
+    fn call_off(&mut self, dialogue: &mut Dialogue) {
+        self.called_off = true;
+        dialogue.end(match sys::terminated() {
+            true => &standing::SHUTTING_DOWN,
+            false => &standing::SESSION_TOO_LONG,
+        });
     }
 
     /// How long this wait may still last. A new wait begins with its limit; the
@@ -213,54 +249,5 @@ impl Session {
                 break;
             }
         }
-    }
-
-    /// One line for each recipient whose fate is known.
-    fn log_recipients(&mut self, dialogue: &Dialogue, record: &Record) {
-        let facts = dialogue.facts();
-        let outcome = &record.outcome;
-        for to in &record.transaction.to {
-            self.line.begin().word("verdict", outcome.verdict()).word("rule", outcome.rule);
-            match outcome.code {
-                Some(code) => self.line.number("code", code.into()),
-                None => self.line.word("code", "-"),
-            };
-            self.line
-                .word("at", outcome.at.name())
-                .outside("helo", &facts.helo)
-                .outside("from", &record.transaction.from)
-                .outside("to", to)
-                .outside("reply", &outcome.text);
-            self.end_line(Level::Info, facts.authenticated);
-        }
-    }
-
-    /// One line for the session.
-    fn log_session(&mut self, dialogue: &Dialogue, ending: Ending) {
-        let facts = dialogue.facts();
-        let why = match facts.mta {
-            Conduct::Lost => self.mta_error.as_bytes(),
-            _ => &facts.mta_said,
-        };
-        self.line
-            .begin()
-            .word("session", "end")
-            .word("end", ending.name())
-            .word("mta", facts.mta.name())
-            .outside("why", why)
-            .outside("helo", &facts.helo)
-            .number("messages", facts.messages.into())
-            .number("octets", facts.relayed)
-            .number("refused", facts.refused.into())
-            .word("rule", facts.last_refusal.unwrap_or("-"));
-        let level = if facts.mta.is_fault() { Level::Error } else { Level::Info };
-        self.end_line(level, facts.authenticated);
-    }
-
-    /// Ends a line with what every line about a session ends with.
-    fn end_line(&mut self, level: Level, authenticated: bool) {
-        let auth = if authenticated { "yes" } else { "-" };
-        self.line.word("tls", "-").word("auth", auth).seconds("t", self.began.elapsed());
-        self.log.line(level, self.line.as_bytes());
     }
 }

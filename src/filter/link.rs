@@ -1,0 +1,294 @@
+//! A filter in its place in the chain: what the configuration says of it, and
+//! what it has found.
+
+use std::time::Instant;
+
+use super::chain::{Over, Would};
+use super::policy::{OnHit, Policy};
+use super::{Facts, Filter, Ground, Stop, Verdict, Woken, reply};
+use crate::limits;
+use crate::smtp::refusal::Refusal;
+use crate::spool::Spool;
+use crate::stage::{Stage, Stages};
+use crate::state::places::Places;
+
+/// What a filter has found at one stage.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Finding {
+    #[default]
+    Nothing,
+    Accept,
+    Refuse(Hit),
+}
+
+/// A refusal that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Hit {
+    refusal: Refusal,
+    /// `on_hit` is done with: the client was held for it, or it is no hit but a
+    /// filter that does not work.
+    served: bool,
+}
+
+/// Does a filter concern this client, sender and recipient?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Inside,
+    Outside,
+    /// The sender or recipient will tell.
+    Open,
+}
+
+/// A filter in the chain.
+pub(super) struct Link {
+    filter: Box<dyn Filter>,
+    policy: Policy,
+    pub(super) stages: Stages,
+    pub(super) judges_peer: bool,
+    /// What it found at connect, helo and mail; of this recipient; and of the
+    /// message.
+    found: [Finding; 5],
+}
+
+/// Where the findings are that are of the peer.
+const OF_PEER: usize = 3;
+const OF_RECIPIENT: usize = 3;
+const OF_MESSAGE: usize = 4;
+
+/// Where a stage's finding is.
+fn slot(stage: Stage) -> usize {
+    match stage {
+        Stage::Connect => 0,
+        Stage::Helo => 1,
+        Stage::Mail => 2,
+        Stage::Rcpt => OF_RECIPIENT,
+        Stage::Data | Stage::Message => OF_MESSAGE,
+    }
+}
+
+impl Link {
+    pub(super) fn new(filter: Box<dyn Filter>, policy: Policy) -> Link {
+        Link {
+            stages: filter.stages(),
+            judges_peer: filter.judges_peer(),
+            filter,
+            policy,
+            found: Default::default(),
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.filter.finish();
+    }
+
+    pub(super) fn observes(&self) -> bool {
+        self.policy.observe
+    }
+
+    /// May it accept at a stage that is yet to come?
+    pub(super) fn may_accept_after(&self, stage: Stage) -> bool {
+        self.filter.may_accept() && self.stages.has_after(stage)
+    }
+
+    fn at(&self, slot: usize) -> &Finding {
+        self.found.get(slot).unwrap_or(&Finding::Nothing)
+    }
+
+    /// What it has found of the peer.
+    pub(super) fn finding(&self) -> &Finding {
+        let peer = self.found.iter().take(OF_PEER);
+        peer.into_iter().find(|f| !matches!(f, Finding::Nothing)).unwrap_or(&Finding::Nothing)
+    }
+
+    /// What it has found of the peer or of the recipient.
+    pub(super) fn finding_of_recipient(&self) -> &Finding {
+        match self.finding() {
+            Finding::Nothing => self.at(OF_RECIPIENT),
+            found => found,
+        }
+    }
+
+    /// What it has found of the message.
+    pub(super) fn finding_of_message(&self) -> &Finding {
+        self.at(OF_MESSAGE)
+    }
+
+    /// The rule of what it has found of the peer.
+    pub(super) fn suspicion(&self) -> Option<&'static str> {
+        match self.finding() {
+            Finding::Refuse(hit) if !self.policy.observe => Some(hit.refusal.rule),
+            _ => None,
+        }
+    }
+
+    /// What was found at this stage before, and at those behind it, was about
+    /// another name, sender or message.
+    pub(super) fn forget(&mut self, stage: Stage) {
+        self.found.iter_mut().skip(slot(stage)).for_each(|found| *found = Finding::Nothing);
+    }
+
+    /// Whom it concerns (`only`, `except`), as far as that is known.
+    pub(super) fn scope(&self, stage: Stage, facts: &Facts<'_>) -> Scope {
+        let mut scope = Scope::Inside;
+        if let Some(only) = &self.policy.only
+            && only.find(facts).is_none()
+        {
+            scope = if only.stages().has_after(stage) { Scope::Open } else { Scope::Outside };
+        }
+        if let Some(except) = &self.policy.except {
+            if except.find(facts).is_some() {
+                return Scope::Outside;
+            }
+            if scope == Scope::Inside && except.stages().has_after(stage) {
+                scope = Scope::Open;
+            }
+        }
+        scope
+    }
+
+    /// Does it look at messages, and concern a recipient of this one?
+    pub(super) fn concerns_message(&self, facts: &Facts<'_>) -> bool {
+        let everybody = self.policy.only.is_none() && self.policy.except.is_none();
+        let concerns = |to: &Vec<u8>| {
+            let facts = Facts { recipient: Some(to), ..*facts };
+            self.scope(Stage::Rcpt, &facts) == Scope::Inside
+        };
+        self.stages.has(Stage::Message) && (everybody || facts.to.iter().any(concerns))
+    }
+
+    /// Asks the filter at this stage, if it wants to be asked and has found
+    /// nothing of the peer.
+    pub(super) fn look(
+        &mut self,
+        stage: Stage,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<(), Over> {
+        let known = stage <= Stage::Mail && !matches!(self.finding(), Finding::Nothing);
+        if self.stages.has(stage) && !known {
+            self.ask(stage, facts, ground)?;
+        } else if stage == Stage::Rcpt {
+            self.forget(Stage::Rcpt);
+        }
+        Ok(())
+    }
+
+    /// Asks the filter about a whole message; gives what it makes of it.
+    pub(super) fn look_at_message(
+        &mut self,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<Option<Spool>, Over> {
+        let rewritten = self.ask(Stage::Message, facts, ground)?;
+        Ok(rewritten.filter(|_| !self.policy.observe))
+    }
+
+    fn ask(
+        &mut self,
+        stage: Stage,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<Option<Spool>, Over> {
+        let limit = self.policy.time_limit.unwrap_or(limits::FILTER);
+        ground.begin(self.policy.name, limit);
+        let mut rewritten = None;
+        let finding = match self.filter.judge(stage, facts, ground) {
+            Ok(Verdict::Continue) => Finding::Nothing,
+            Ok(Verdict::Accept) => Finding::Accept,
+            Ok(Verdict::Refuse(refusal)) => Finding::Refuse(Hit { refusal, served: false }),
+            Ok(Verdict::Rewrite(message)) => {
+                rewritten = Some(message);
+                Finding::Nothing
+            }
+            Err(Stop::Over) => return Err(Over),
+            Err(Stop::Trouble(what)) => {
+                ground.trouble(stage, &what);
+                match self.policy.pass_on_error {
+                    true => Finding::Nothing,
+                    false => Finding::Refuse(Hit {
+                        refusal: reply::BROKEN.because(what.into_bytes()),
+                        served: true,
+                    }),
+                }
+            }
+        };
+        if let Some(found) = self.found.get_mut(slot(stage)) {
+            *found = finding;
+        }
+        Ok(rewritten)
+    }
+
+    /// What a filter that only observes would have done.
+    pub(super) fn would(&self, hit: &Hit, facts: &Facts<'_>) -> Would {
+        let refusal = self.spoken(hit, facts);
+        Would { code: refusal.code.get(), rule: refusal.rule }
+    }
+
+    /// The refusal that was found by this stage, as `on_hit` has it; a client that is to
+    /// be held in the tarpit has been held. `None` if it passes then.
+    pub(super) fn serve(
+        &mut self,
+        stage: Stage,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<Option<Refusal>, Over> {
+        let is_hit = |&at: &usize| matches!(self.at(at), Finding::Refuse(_));
+        let mut places =
+            if slot(stage) == OF_MESSAGE { OF_MESSAGE..=OF_MESSAGE } else { 0..=OF_RECIPIENT };
+        let Some(at) = places.find(is_hit) else { return Ok(None) };
+        let Some(Finding::Refuse(mut hit)) = self.found.get_mut(at).map(std::mem::take) else {
+            return Ok(None);
+        };
+        if !hit.served && self.policy.on_hit == OnHit::Tarpit {
+            hit.served = true;
+            match self.tarpit(ground)? {
+                true if self.policy.then_pass => return Ok(None),
+                true => {}
+                // A client that would have waited is not to suffer more.
+                false => hit.refusal = reply::temporary(hit.refusal),
+            }
+        }
+        let spoken = self.spoken(&hit, facts);
+        if let Some(found) = self.found.get_mut(at) {
+            *found = Finding::Refuse(hit);
+        }
+        Ok(Some(spoken))
+    }
+
+    /// Holds the client; false if too many are held already.
+    fn tarpit(&self, ground: &mut dyn Ground) -> Result<bool, Over> {
+        let place = match Places::take(ground.state(), ground.tarpit_places()) {
+            Ok(Some(place)) => place,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                ground.note(&format!("the tarpit has no places: {error}"));
+                return Ok(false);
+            }
+        };
+        let end = Instant::now() + self.policy.tarpit;
+        ground.begin(self.policy.name, self.policy.tarpit);
+        let held = loop {
+            match ground.wait(&mut [], Some(end), false) {
+                Ok(Woken::TimeUp) => break true,
+                Ok(_) => {}
+                Err(Stop::Over) => return Err(Over),
+                Err(Stop::Trouble(_)) => break false,
+            }
+        };
+        drop(place);
+        Ok(held)
+    }
+
+    fn spoken(&self, hit: &Hit, facts: &Facts<'_>) -> Refusal {
+        let refusal = hit.refusal.clone();
+        if hit.served && self.policy.on_hit != OnHit::Tarpit {
+            return refusal;
+        }
+        match self.policy.on_hit {
+            OnHit::AsTheFilterSays | OnHit::Tarpit => refusal,
+            OnHit::Refuse => reply::permanent(refusal),
+            OnHit::Tempfail => reply::temporary(refusal),
+            OnHit::Say(own) => own.fill(refusal, facts),
+        }
+    }
+}

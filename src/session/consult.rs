@@ -1,0 +1,215 @@
+//! Asking the filters: what they are told, and what becomes of their answer.
+
+use super::Session;
+use super::floor::Floor;
+use crate::cli::{Profile, RejectAt};
+use crate::dialogue::{Dialogue, Peer, helo};
+use crate::filter::chain::{Judgement, Over, Would};
+use crate::filter::{Facts, original};
+use crate::limits;
+use crate::smtp::refusal::{Refusal, RefusalCode};
+use crate::smtp::standing;
+use crate::spool::Spool;
+use crate::stage::{Ruling, Stage};
+use crate::sys;
+
+/// What filters that only observe would have done with recipients.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    recipients: Vec<(Vec<u8>, Would)>,
+    message: Option<Would>,
+}
+
+impl Observed {
+    /// With this recipient, of whom there is to be a log line.
+    pub(super) fn of(&self, to: &[u8]) -> Option<Would> {
+        let recipient = self.recipients.iter().rev().find(|(of, _)| of == to);
+        recipient.map(|(_, would)| *would).or(self.message)
+    }
+
+    /// The transaction is over.
+    pub(super) fn clear(&mut self) {
+        *self = Observed::default();
+    }
+}
+
+impl Session {
+    /// Asks the filters what the dialogue wants to know.
+    pub(super) fn consult(&mut self, dialogue: &mut Dialogue, stage: Stage) {
+        let (judgement, end) = self.ask(dialogue, stage);
+        match judgement {
+            Ok(Judgement::Pass) => dialogue.judged(Ruling::Pass),
+            Ok(Judgement::Refused(refusal)) => {
+                if stage == Stage::Message {
+                    self.forget_message();
+                }
+                dialogue.judged(Ruling::Refuse(refusal));
+            }
+            Ok(Judgement::Held(refusal)) => dialogue.judged(self.held(stage, refusal)),
+            Err(Over) => self.nobody_to_judge(dialogue, end),
+        }
+    }
+
+    /// A refusal of the peer was found.
+    fn held(&self, stage: Stage, refusal: Refusal) -> Ruling {
+        let original = self.settings.profile == Profile::Original;
+        match (self.settings.reject_at, stage) {
+            (RejectAt::Rcpt, _) => Ruling::Hold { name: self.our_name(), rule: refusal.rule },
+            // The original greeted with 450.
+            (RejectAt::Connect, Stage::Connect) if !original => {
+                // RFC 5321 3.1, 4.3.2: the greeting is 220, 421 or 554.
+                let code = match refusal.code.is_temporary() {
+                    true => RefusalCode::CLOSING,
+                    false => RefusalCode::TRANSACTION_FAILED,
+                };
+                Ruling::Refuse(Refusal { code, ..refusal })
+            }
+            (RejectAt::Connect, _) => Ruling::Refuse(refusal),
+        }
+    }
+
+    /// The name under which we speak to a client that is held.
+    fn our_name(&self) -> String {
+        let system = rustix::system::uname();
+        let name = self.settings.hostname.or_else(|| system.nodename().to_str().ok());
+        let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+        name.filter(sound).unwrap_or("localhost").to_owned()
+    }
+
+    /// The client has gone while a filter was asked, or the session is to end.
+    fn nobody_to_judge(&mut self, dialogue: &mut Dialogue, client_left: bool) {
+        if !client_left && (sys::terminated() || sys::time_is_up()) {
+            self.call_off(dialogue);
+        } else {
+            dialogue.lost(Peer::Client);
+        }
+    }
+
+    /// Asks the filters at this stage. Also says whether the client has gone.
+    fn ask(&mut self, dialogue: &mut Dialogue, stage: Stage) -> (Result<Judgement, Over>, bool) {
+        let inbox = std::mem::take(dialogue.inbox(Peer::Client));
+        let closed = dialogue.client_has_closed();
+        let name = self.line.session().to_owned();
+        let mut floor = Floor::new(
+            self.settings,
+            &self.client,
+            &self.wires,
+            inbox,
+            closed,
+            (&mut self.log, &mut self.line, &mut self.status),
+            self.began,
+        );
+        let view = dialogue.view();
+        let facts = Facts {
+            client: &self.client,
+            session: &name,
+            hello: view.hello,
+            helo: helo(view.hello),
+            from: view.from,
+            recipient: view.recipient,
+            to: view.to,
+            envelope: view.envelope,
+            message: None,
+        };
+        let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
+        let judged = match stage {
+            Stage::Connect | Stage::Helo | Stage::Mail => {
+                self.chain.judge_peer(stage, &facts, &mut floor)
+            }
+            Stage::Rcpt => {
+                let to = view.recipient.unwrap_or_default();
+                let spare = self.settings.postmaster && is_postmaster(to);
+                let judged = self.chain.judge_recipient(spare, &facts, &mut floor);
+                self.observed.recipients.extend(self.chain.would().map(|w| (to.to_vec(), w)));
+                judged
+            }
+            Stage::Data => {
+                let facts = Facts { message: Some(message), ..facts };
+                self.chain.judge_data(&facts, &mut floor).map(|()| Judgement::Pass)
+            }
+            Stage::Message => {
+                let judged = self.chain.judge_message(message, &facts, &mut floor);
+                self.observed.message = self.chain.would();
+                judged
+            }
+        };
+        let profile = self.settings.profile;
+        let said = |refusal| match profile {
+            Profile::Original => original::refusal(refusal, stage, &facts),
+            Profile::None => refusal,
+        };
+        let judged = judged.map(|judgement| match judgement {
+            Judgement::Held(refusal) => Judgement::Held(said(refusal)),
+            Judgement::Refused(refusal) => Judgement::Refused(said(refusal)),
+            Judgement::Pass => Judgement::Pass,
+        });
+        let (inbox, closed, left) = floor.leave();
+        *dialogue.inbox(Peer::Client) = inbox;
+        if closed {
+            dialogue.closed(Peer::Client);
+        }
+        (judged, left)
+    }
+
+    /// Keeps mail data for the filters, and shows it to them.
+    pub(super) fn keep(&mut self, dialogue: &mut Dialogue, count: usize) {
+        let octets = dialogue.inbox(Peer::Client).bytes().get(..count).unwrap_or_default();
+        let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
+        match message.append(octets) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                self.forget_message();
+                return dialogue.cannot_keep(&standing::MESSAGE_TOO_LARGE);
+            }
+            Err(error) => {
+                self.note(&format!("cannot keep a message: {error}"));
+                self.forget_message();
+                return dialogue.cannot_keep(&standing::NO_ROOM);
+            }
+        }
+        if let (Err(Over), left) = self.ask(dialogue, Stage::Data) {
+            return self.nobody_to_judge(dialogue, left);
+        }
+        dialogue.kept(count);
+    }
+}
+
+impl Session {
+    /// Reads the next block of the message that the filters let pass.
+    pub(super) fn pour(&mut self, into: &mut Vec<u8>) -> std::io::Result<usize> {
+        into.reserve(limits::CLIENT_INBOX);
+        let Some(message) = &self.message else { return Ok(0) };
+        message.read(self.poured, into)
+    }
+
+    /// The message has gone where it was to go.
+    fn forget_message(&mut self) {
+        self.message = None;
+        self.poured = 0;
+    }
+
+    /// Tells the dialogue what came of it.
+    pub(super) fn poured(&mut self, dialogue: &mut Dialogue, read: std::io::Result<usize>) {
+        let count = match read {
+            Ok(count) => count as u64,
+            Err(error) => {
+                self.note(&format!("cannot read a message that was kept: {error}"));
+                // Without its end the MTA takes nothing of it.
+                return dialogue.lost(Peer::Mta);
+            }
+        };
+        self.poured += count;
+        let last = count == 0 || self.message.as_ref().is_none_or(|m| self.poured >= m.len());
+        if last {
+            self.forget_message();
+        }
+        dialogue.poured(last);
+    }
+}
+
+/// Is this the mailbox that everybody must be able to reach (RFC 5321 4.5.1)?
+fn is_postmaster(path: &[u8]) -> bool {
+    const LOCAL: &[u8] = b"postmaster";
+    let (local, rest) = path.split_at_checked(LOCAL.len()).unwrap_or((path, b""));
+    local.eq_ignore_ascii_case(LOCAL) && (rest.is_empty() || rest.starts_with(b"@"))
+}

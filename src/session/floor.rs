@@ -1,0 +1,186 @@
+//! What filters stand on while they are asked: the real clock, the client and
+//! the log.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::activation::Client;
+use crate::cli::Settings;
+use crate::dialogue::{Inbox, Peer};
+use crate::filter::{Ground, Stop, Woken};
+use crate::io::Wires;
+use crate::limits;
+use crate::log::line::Line;
+use crate::log::{Level, Log};
+use crate::stage::Stage;
+use crate::status::Status;
+use crate::sys::{self, Wakeup};
+
+/// The floor.
+pub(super) struct Floor<'a> {
+    settings: &'static Settings,
+    client: &'a Client,
+    wires: &'a Wires,
+    /// The client's inbox, which may fill while a filter waits.
+    inbox: Inbox,
+    closed: bool,
+    lost: bool,
+    log: &'a mut Log,
+    line: &'a mut Line,
+    status: &'a mut Status,
+    began: Instant,
+    filter: &'static str,
+    time_limit: Duration,
+    /// When the filter was asked; the clock is only looked at when it waits.
+    asked: Option<Instant>,
+}
+
+impl<'a> Floor<'a> {
+    pub(super) fn new(
+        settings: &'static Settings,
+        client: &'a Client,
+        wires: &'a Wires,
+        inbox: Inbox,
+        closed: bool,
+        (log, line, status): (&'a mut Log, &'a mut Line, &'a mut Status),
+        began: Instant,
+    ) -> Floor<'a> {
+        Floor {
+            settings,
+            client,
+            wires,
+            inbox,
+            closed,
+            lost: false,
+            log,
+            line,
+            status,
+            began,
+            filter: "",
+            time_limit: limits::FILTER,
+            asked: None,
+        }
+    }
+
+    /// The client's inbox; whether it has closed its connection, and whether it
+    /// has gone.
+    pub(super) fn leave(self) -> (Inbox, bool, bool) {
+        let left = self.has_left();
+        (self.inbox, self.closed, left)
+    }
+
+    /// Has the client gone? One that has closed, but left something to be dealt
+    /// with (a QUIT), still wants its answers.
+    fn has_left(&self) -> bool {
+        self.lost || (self.closed && self.inbox.bytes().is_empty())
+    }
+
+    /// Takes in what the client has sent; true if there was something.
+    fn receive(&mut self) -> bool {
+        if self.closed || !self.inbox.has_room() {
+            // Nothing to ask it for, and yet it stirs: it has gone.
+            self.lost = true;
+            return false;
+        }
+        match self.wires.receive(Peer::Client, self.inbox.room()) {
+            Ok(0) => self.closed = true,
+            Ok(_) => return true,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => self.lost = true,
+        }
+        false
+    }
+
+    /// One wait; `None` to wait on.
+    fn wait_once(
+        &mut self,
+        fds: &mut [libc::pollfd],
+        end: Instant,
+        for_client: bool,
+    ) -> Result<Option<Woken>, Stop> {
+        if sys::terminated() || sys::time_is_up() || self.has_left() {
+            return Err(Stop::Over);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        let news = self.status.is_wanted() && self.status.is_news(self.filter);
+        let time = if news { left.min(limits::STATUS_AFTER) } else { left };
+        // A client that has closed would stir for ever.
+        let watch = !self.closed;
+        let room = watch && self.inbox.has_room();
+        let woken = self.wires.wait_beside(watch.then_some(room), fds, time);
+        let (wakeup, client) =
+            woken.map_err(|error| Stop::Trouble(format!("cannot wait: {error}")))?;
+        let spoke = client && self.receive();
+        if self.has_left() {
+            return Err(Stop::Over);
+        }
+        Ok(match wakeup {
+            Wakeup::Signal => Some(Woken::Child),
+            Wakeup::TimedOut if time < left => {
+                self.status.show_filter(self.client, self.filter);
+                None
+            }
+            Wakeup::TimedOut => Some(Woken::TimeUp),
+            Wakeup::Ready if fds.iter().any(|fd| fd.revents != 0) => Some(Woken::Ready),
+            Wakeup::Ready => (spoke && for_client).then_some(Woken::ClientSpoke),
+        })
+    }
+}
+
+impl Ground for Floor<'_> {
+    fn wait(
+        &mut self,
+        fds: &mut [libc::pollfd],
+        until: Option<Instant>,
+        for_client: bool,
+    ) -> Result<Woken, Stop> {
+        let limit = *self.asked.get_or_insert_with(Instant::now) + self.time_limit;
+        let end = until.map_or(limit, |until| until.min(limit));
+        loop {
+            if let Some(woken) = self.wait_once(fds, end, for_client)? {
+                return Ok(woken);
+            }
+        }
+    }
+
+    fn client_has_spoken(&mut self) -> Result<bool, Stop> {
+        if self.inbox.bytes().is_empty() {
+            self.wait_once(&mut [], Instant::now(), true)?;
+        }
+        Ok(!self.inbox.bytes().is_empty())
+    }
+
+    fn began(&self) -> Instant {
+        self.began
+    }
+
+    fn begin(&mut self, filter: &'static str, time_limit: Duration) {
+        self.filter = filter;
+        self.time_limit = time_limit;
+        self.asked = None;
+    }
+
+    fn time_limit(&self) -> Duration {
+        self.time_limit
+    }
+
+    fn state(&self) -> &'static Path {
+        self.settings.state
+    }
+
+    fn tarpit_places(&self) -> u32 {
+        self.settings.tarpit_at_once
+    }
+
+    fn note(&mut self, what: &str) {
+        self.line.begin().word("session", "note").word("filter", self.filter);
+        self.line.outside("why", what.as_bytes());
+        self.log.line(Level::Info, self.line.as_bytes());
+    }
+
+    fn trouble(&mut self, stage: Stage, what: &str) {
+        self.line.begin().word("session", "trouble").word("filter", self.filter);
+        self.line.word("at", stage.name()).outside("why", what.as_bytes());
+        self.log.line(Level::Error, self.line.as_bytes());
+    }
+}

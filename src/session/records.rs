@@ -1,0 +1,73 @@
+//! The session's log lines.
+
+use super::Session;
+use crate::dialogue::{Conduct, Dialogue, Ending, Record};
+use crate::log::Level;
+use crate::stage::Stage;
+
+impl Session {
+    /// One line for each recipient whose fate is known.
+    pub(super) fn log_recipients(&mut self, dialogue: &Dialogue, record: &Record) {
+        let summary = dialogue.summary();
+        let outcome = &record.outcome;
+        for to in &record.transaction.to {
+            self.line.begin().word("verdict", outcome.verdict()).word("rule", outcome.rule);
+            match outcome.code {
+                Some(code) => self.line.number("code", code.into()),
+                None => self.line.word("code", "-"),
+            };
+            self.line.word("at", outcome.at.name());
+            match self.observed.of(to) {
+                Some(would) => self.line.number("would", would.code.into()).tail(":", would.rule),
+                None => self.line.word("would", "-"),
+            };
+            self.line
+                .outside("helo", summary.helo())
+                .outside("from", &record.transaction.from)
+                .outside("to", to)
+                .outside("reply", &outcome.text);
+            if !outcome.why.is_empty() {
+                self.line.outside("why", &outcome.why);
+            }
+            self.end_line(Level::Info, summary.authenticated);
+        }
+        if record.outcome.at == Stage::Message {
+            self.observed.clear();
+        }
+    }
+
+    /// One line for the session.
+    pub(super) fn log_session(&mut self, dialogue: &Dialogue, ending: Ending) {
+        let summary = dialogue.summary();
+        let why = match summary.mta {
+            Conduct::Lost => self.mta_error.as_bytes(),
+            _ => &summary.mta_said,
+        };
+        self.line
+            .begin()
+            .word("session", "end")
+            .word("end", ending.name())
+            .word("mta", summary.mta.name())
+            .outside("why", why)
+            .outside("helo", summary.helo())
+            .number("messages", summary.messages.into())
+            .number("octets", summary.relayed)
+            .number("refused", summary.refused.into())
+            .word("rule", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
+        let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
+        self.end_line(level, summary.authenticated);
+    }
+
+    /// One line of something amiss that makes no difference to the client.
+    pub(super) fn note(&mut self, what: &str) {
+        self.line.begin().word("session", "note").outside("why", what.as_bytes());
+        self.log.line(Level::Info, self.line.as_bytes());
+    }
+
+    /// Ends a line with what every line about a session ends with.
+    fn end_line(&mut self, level: Level, authenticated: bool) {
+        let auth = if authenticated { "yes" } else { "-" };
+        self.line.word("tls", "-").word("auth", auth).seconds("t", self.began.elapsed());
+        self.log.line(level, self.line.as_bytes());
+    }
+}

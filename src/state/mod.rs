@@ -1,0 +1,3 @@
+//! What sessions share.
+
+pub mod places;
