@@ -15,11 +15,13 @@
 //! ```
 //!
 //! Dependencies point one way: `session` and the tools → `dialogue` → `smtp`.
-//! The only unsafe code is in [`sys`], the only framing of a session's lines in
+//! The only unsafe code is in [`sys`] and, for musl, in `allocator`; the only framing of a session's lines in
 //! [`smtp::line`], every limit of a session in [`limits`], every reply of ours in
 //! [`smtp::standing`].
 
 pub mod activation;
+#[cfg(target_env = "musl")]
+pub mod allocator;
 pub mod cli;
 pub mod config;
 pub mod crash;

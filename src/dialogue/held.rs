@@ -46,7 +46,7 @@ impl Dialogue {
             self.ask(stage, subject);
             return None;
         }
-        Some(self.ruling.take().unwrap_or(Ruling::Pass))
+        Some(self.ruling.take().map_or(Ruling::Pass, |ruling| *ruling))
     }
 
     /// What the filters are to know.
@@ -82,7 +82,7 @@ impl Dialogue {
             }
             (Some(Stage::Connect), Ruling::Refuse(refusal)) => self.refuse_session(&refusal),
             (Some(Stage::Message), ruling) => self.message_judged(ruling),
-            (Some(_), ruling) => self.ruling = Some(ruling),
+            (Some(_), ruling) => self.ruling = Some(Box::new(ruling)),
         }
     }
 
@@ -112,6 +112,7 @@ impl Dialogue {
         match command {
             Command::Rcpt(envelope) => {
                 let to = envelope.path.to_vec();
+                let refusal = Box::new(refusal);
                 self.expected.push_back(Expected::Refused { to, refusal });
             }
             _ => self.say_refusal(&refusal),
@@ -163,7 +164,7 @@ impl Dialogue {
                 self.say(&standing::OK);
             }
             Command::Rcpt(_) => {
-                self.ruling = Some(Ruling::Pass);
+                self.ruling = Some(Box::new(Ruling::Pass));
                 self.state = State::Calling;
                 return false;
             }
@@ -253,6 +254,6 @@ impl Dialogue {
             }
             _ => Refusal::standing(&standing::MTA_UNREACHED),
         };
-        self.ruling = refusal.map(Ruling::Refuse);
+        self.ruling = refusal.map(Ruling::Refuse).map(Box::new);
     }
 }

@@ -81,7 +81,7 @@ impl Dialogue {
         if let Ruling::Refuse(refusal) = ruling {
             self.count_refusal(refusal.rule);
             self.state = State::Commands;
-            self.answer(Expected::EndOfData, Answer::Refused(refusal));
+            self.answer(Expected::EndOfData, Answer::Refused(Box::new(refusal)));
             self.reset_mta();
         } else {
             self.to_mta.tail().extend_from_slice(b"DATA\r\n");

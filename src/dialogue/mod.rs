@@ -89,7 +89,7 @@ pub struct Dialogue {
     /// What the filters are to be asked.
     question: Option<Question>,
     /// What they said of the line at the head of `client`.
-    ruling: Option<Ruling>,
+    ruling: Option<Box<Ruling>>,
     /// The client has been greeted by us, for it will be refused.
     held: bool,
     /// Our host name, for such a client.

@@ -13,7 +13,7 @@ use crate::stage::Stage;
 pub(super) enum Answer {
     Mta(Reply),
     Ours(&'static Standing),
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }
 
 impl Answer {

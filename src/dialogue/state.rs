@@ -85,7 +85,7 @@ pub(super) enum Expected {
     /// has the replies to what it sent before.
     Refused {
         to: Vec<u8>,
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     Data,
     EndOfData,
