@@ -1,10 +1,35 @@
-//! Patterns for clients, senders and recipients.
+//! Patterns for clients, HELO names, senders and recipients.
+//!
+//! ```text
+//! 192.0.2.1  192.0.2.0/24  2001:db8::/32    clients
+//! helo:mail.example.org  helo:.example.org  what the client calls itself
+//! from:a@example.org     to:a@example.org   an address
+//! from:@example.org      to:example.org     a domain, and nothing below it
+//! from:.example.org      to:.example.org    a domain and all below it
+//! to:postmaster@         from:<>            a local part anywhere; the null reverse-path
+//! ```
+//!
+//! Letters are compared without case, in local parts too: RFC 5321 2.4 would
+//! have them exact, but no mailbox in use depends on it, and a list that misses
+//! `Postmaster@` does harm.
+
+pub(crate) mod mailbox;
+mod network;
+
+use mailbox::Mailbox;
+use network::Network;
 
 use crate::filter::Facts;
+use crate::stage::{Stage, Stages};
 
 /// A list of patterns.
 #[derive(Clone, Debug, Default)]
-pub struct Patterns {}
+pub struct Patterns {
+    clients: Vec<(Network, &'static str)>,
+    helo: Vec<(&'static str, &'static str)>,
+    from: Vec<(Mailbox, &'static str)>,
+    to: Vec<(Mailbox, &'static str)>,
+}
 
 impl Patterns {
     /// Reads patterns, each a text.
@@ -12,20 +37,203 @@ impl Patterns {
     /// # Errors
     /// Says which one is none, and why.
     pub fn parse(texts: &[&'static str]) -> Result<Patterns, String> {
-        let _ = texts;
-        Ok(Patterns {})
+        let mut patterns = Patterns::default();
+        for &text in texts {
+            patterns.add(text).map_err(|why| format!("{text:?} {why}"))?;
+        }
+        Ok(patterns)
+    }
+
+    /// Reads patterns of mailboxes, which need no prefix here.
+    ///
+    /// # Errors
+    /// Says which one is none, and why.
+    pub fn of_recipients(texts: &[&'static str]) -> Result<Patterns, String> {
+        let mut patterns = Patterns::default();
+        for &text in texts {
+            let mailbox = Mailbox::parse(text).map_err(|why| format!("{text:?} {why}"))?;
+            patterns.to.push((mailbox, text));
+        }
+        Ok(patterns)
+    }
+
+    fn add(&mut self, text: &'static str) -> Result<(), &'static str> {
+        match text.split_once(':') {
+            Some(("client", rest)) => self.clients.push((Network::parse(rest)?, text)),
+            Some(("helo", rest)) => self.helo.push((host(rest)?, text)),
+            Some(("from", rest)) => self.from.push((Mailbox::parse(rest)?, text)),
+            Some(("to", rest)) => self.to.push((Mailbox::parse(rest)?, text)),
+            _ => self.clients.push((Network::parse(text)?, text)),
+        }
+        Ok(())
     }
 
     /// The stages that bring what the patterns are about.
     #[must_use]
-    pub fn stages(&self) -> crate::stage::Stages {
-        crate::stage::Stages::NONE
+    pub fn stages(&self) -> Stages {
+        let kinds = [
+            (Stage::Connect, self.clients.is_empty()),
+            (Stage::Helo, self.helo.is_empty()),
+            (Stage::Mail, self.from.is_empty()),
+            (Stage::Rcpt, self.to.is_empty()),
+        ];
+        let with = |stages: Stages, (stage, empty)| if empty { stages } else { stages.with(stage) };
+        kinds.into_iter().fold(Stages::NONE, with)
     }
 
-    /// The first pattern that matches, as it was written.
+    /// The first pattern that matches what is known, as it was written.
     #[must_use]
     pub fn find(&self, facts: &Facts<'_>) -> Option<&'static str> {
-        let _ = facts;
-        None
+        let stages = [Stage::Connect, Stage::Helo, Stage::Mail, Stage::Rcpt];
+        stages.into_iter().find_map(|stage| self.find_at(stage, facts))
+    }
+
+    /// The first pattern that matches what this stage brings.
+    #[must_use]
+    pub fn find_at(&self, stage: Stage, facts: &Facts<'_>) -> Option<&'static str> {
+        match stage {
+            Stage::Connect => first(&self.clients, |network| network.has(facts.client.ip)),
+            Stage::Helo if facts.helo.is_empty() => None,
+            Stage::Helo => first(&self.helo, |host| is_host(host, facts.helo)),
+            Stage::Mail => {
+                let path = facts.from?;
+                first(&self.from, |mailbox| mailbox.is(path))
+            }
+            Stage::Rcpt => {
+                let path = facts.recipient?;
+                first(&self.to, |mailbox| mailbox.is(path))
+            }
+            Stage::Data | Stage::Message => None,
+        }
+    }
+}
+
+fn first<T>(patterns: &[(T, &'static str)], matches: impl Fn(&T) -> bool) -> Option<&'static str> {
+    patterns.iter().find(|(pattern, _)| matches(pattern)).map(|(_, text)| *text)
+}
+
+/// A host name or address literal, perhaps with a dot in front.
+fn host(text: &'static str) -> Result<&'static str, &'static str> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let literal = name.starts_with('[') && name.ends_with(']');
+    let sound = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b) || b >= 0x80;
+    match name.strip_prefix('.').unwrap_or(name) {
+        "" => Err("lacks a name"),
+        _ if literal || name.bytes().all(sound) => Ok(name),
+        _ => Err("is no host name"),
+    }
+}
+
+/// Is this the host, or, with a dot in front of the pattern, in the domain?
+fn is_host(pattern: &str, name: &[u8]) -> bool {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    match pattern.strip_prefix('.') {
+        None => name.eq_ignore_ascii_case(pattern.as_bytes()),
+        Some(domain) => {
+            let tail = name.len().checked_sub(pattern.len()).and_then(|at| name.get(at..));
+            name.eq_ignore_ascii_case(domain.as_bytes())
+                || tail.is_some_and(|tail| tail.eq_ignore_ascii_case(pattern.as_bytes()))
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::activation::Client;
+
+    fn matches(pattern: &'static str, ip: &str, helo: &str, from: &str, to: &str) -> bool {
+        let client = Client { ip: ip.parse().unwrap(), port: 1, is_socket: true };
+        let facts = Facts {
+            client: &client,
+            session: "",
+            hello: b"",
+            helo: helo.as_bytes(),
+            from: Some(from.as_bytes()),
+            recipient: Some(to.as_bytes()),
+            to: &[],
+            envelope: b"",
+            message: None,
+        };
+        Patterns::parse(&[pattern]).unwrap().find(&facts) == Some(pattern)
+    }
+
+    #[test]
+    fn what_matches_and_what_does_not() {
+        let is = |pattern, what: &str| match pattern {
+            p if str::starts_with(p, "helo:") => matches(p, "192.0.2.9", what, "x@x", "x@x"),
+            p if p.starts_with("from:") => matches(p, "192.0.2.9", "x", what, "x@x"),
+            p if p.starts_with("to:") => matches(p, "192.0.2.9", "x", "x@x", what),
+            p => matches(p, what, "x", "x@x", "x@x"),
+        };
+        for (pattern, yes, no) in [
+            ("192.0.2.1", &["192.0.2.1"][..], &["192.0.2.2", "192.0.2.10", "::ffff:c000:202"][..]),
+            ("192.0.2.128/25", &["192.0.2.128", "192.0.2.255"], &["192.0.2.127", "192.0.3.128"]),
+            ("0.0.0.0/0", &["255.255.255.255"], &["::1"]), // all of IPv4, none of IPv6
+            ("2001:db8::/32", &["2001:db8:ffff::1"], &["2001:db9::", "32.1.13.184"]),
+            ("::ffff:192.0.2.0/120", &["192.0.2.7"], &["192.0.3.7"]), // IPv4 in the other form
+            ("client:192.0.2.1", &["192.0.2.1"], &["192.0.2.2"]),
+            ("helo:mx.example.org", &["MX.Example.ORG", "mx.example.org."], &["x.mx.example.org"]),
+            ("helo:.example.org", &["example.org", "a.b.example.org"], &["badexample.org", "org"]),
+            ("helo:[192.0.2.1]", &["[192.0.2.1]"], &["192.0.2.1"]),
+            ("from:<>", &[""], &["<>", "a@b"]),
+            (
+                "from:a@example.org",
+                &["a@example.org", "A@EXAMPLE.org."],
+                &["b@example.org", "aa@example.org"],
+            ),
+            (
+                "to:@example.org",
+                &["x@example.org"],
+                &["x@a.example.org", "x@badexample.org", "example.org"],
+            ),
+            ("to:example.org", &["x@example.org", "\"a@b\"@example.org"], &["example.org@x", "x"]),
+            ("to:.example.org", &["x@example.org", "x@a.example.org"], &["x@badexample.org"]),
+            (
+                "to:postmaster@",
+                &["postmaster@a", "Postmaster", "PostMaster@b.c"],
+                &["postmaster2@a", "xpostmaster@a"],
+            ),
+            ("to:a@example.org", &["@relay,@r2:a@example.org"], &["a@example.org@x"]), // a source route
+        ] {
+            for what in yes {
+                assert!(is(pattern, what), "{pattern} {what}");
+            }
+            for what in no {
+                assert!(!is(pattern, what), "{pattern} {what}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern() {
+        for (pattern, why) in [
+            ("", "neither an address"),
+            ("example.org", "write helo:"),
+            ("a@example.org", "write helo:"),
+            ("192.0.2.1/24", "bits behind"),
+            ("192.0.2.0/33", "after the slash"),
+            ("192.0.2.0/", "after the slash"),
+            ("192.0.2", "write helo:"),
+            ("2001:db8::1/32", "bits behind"),
+            ("::ffff:192.0.2.0/24", "bits behind"),
+            ("helo:", "lacks a name"),
+            ("helo:.", "lacks a name"),
+            ("helo:a b", "is no host name"),
+            ("to:", "lacks an address"),
+            ("to:@", "lacks an address"),
+            ("from:a b@c", "holds a space"),
+        ] {
+            let error = Patterns::parse(&[pattern]).map(drop).unwrap_err();
+            assert!(error.contains(why), "{pattern}: {error}");
+            assert!(error.starts_with(&format!("{pattern:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_stages_are_those_of_the_kinds() {
+        let stages = Patterns::parse(&["192.0.2.1", "to:a@b"]).unwrap().stages();
+        assert_eq!(stages, Stages::only(Stage::Connect).with(Stage::Rcpt));
     }
 }
