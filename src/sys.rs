@@ -11,6 +11,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,6 +55,31 @@ pub fn close_stderr() {
     // SAFETY: fd 2 has no owner in the program but the standard library, which
     // takes an error of writing to it for a success.
     unsafe { libc::close(libc::STDERR_FILENO) };
+}
+
+/// Locks octets of a file for this process, which is done at once or not at all
+/// (false). Ends with the process, or when it closes any descriptor of the file.
+///
+/// # Errors
+/// Those of fcntl, but for the lock being another's.
+pub fn lock(file: BorrowedFd<'_>, start: u64, length: u64) -> io::Result<bool> {
+    let mut lock = MaybeUninit::<libc::flock>::zeroed();
+    // SAFETY: all zero is a valid flock, and the call reads it while it lives.
+    let locked = unsafe {
+        let lock = lock.assume_init_mut();
+        lock.l_type = libc::F_WRLCK as libc::c_short;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
+        lock.l_start = start as libc::off_t;
+        lock.l_len = length as libc::off_t;
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const *lock)
+    };
+    match locked {
+        -1 => match io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            error => Err(error),
+        },
+        _ => Ok(true),
+    }
 }
 
 /// How a wait ended.

@@ -63,3 +63,45 @@ pub trait Ground {
     /// Logs that the filter does not work.
     fn trouble(&mut self, stage: Stage, what: &str);
 }
+
+/// A ground for tests of filters that need none.
+#[cfg(test)]
+pub(crate) struct Nowhere;
+
+#[cfg(test)]
+impl Ground for Nowhere {
+    fn wait(
+        &mut self,
+        _fds: &mut [libc::pollfd],
+        _until: Option<Instant>,
+        _for_client: bool,
+    ) -> Result<Woken, Stop> {
+        Ok(Woken::TimeUp)
+    }
+
+    fn client_has_spoken(&mut self) -> Result<bool, Stop> {
+        Ok(false)
+    }
+
+    fn began(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn begin(&mut self, _filter: &'static str, _time_limit: Duration) {}
+
+    fn time_limit(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    fn state(&self) -> &'static Path {
+        Path::new("/nonexistent")
+    }
+
+    fn tarpit_places(&self) -> u32 {
+        1
+    }
+
+    fn note(&mut self, _what: &str) {}
+
+    fn trouble(&mut self, _stage: Stage, _what: &str) {}
+}

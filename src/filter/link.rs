@@ -10,7 +10,7 @@ use crate::limits;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
-use crate::state::places::Places;
+use crate::state::places;
 
 /// What a filter has found at one stage.
 #[derive(Clone, Debug, Default)]
@@ -257,7 +257,7 @@ impl Link {
 
     /// Holds the client; false if too many are held already.
     fn tarpit(&self, ground: &mut dyn Ground) -> Result<bool, Over> {
-        let place = match Places::take(ground.state(), ground.tarpit_places()) {
+        let place = match places::take(ground.state(), ground.tarpit_places()) {
             Ok(Some(place)) => place,
             Ok(None) => return Ok(false),
             Err(error) => {

@@ -6,12 +6,17 @@
 //! all of them (`on_hit`, `observe`, `only`, `except`, `on_error`,
 //! `time_limit`) is the chain's ([`chain`]).
 
+mod allow;
 pub mod chain;
+mod deny;
+mod early;
 pub mod facts;
 pub mod ground;
+mod interval;
 mod link;
 pub mod original;
 pub mod policy;
+mod relay;
 pub mod reply;
 
 use crate::config::keys::{BadKey, Keys};
@@ -24,7 +29,7 @@ pub use ground::{Ground, Woken};
 
 /// Every type of filter there is: the configuration, the manual and the tests
 /// walk this table.
-pub const KINDS: &[Kind] = &[];
+pub const KINDS: &[Kind] = &[allow::KIND, deny::KIND, early::KIND, interval::KIND, relay::KIND];
 
 /// A type of filter.
 pub struct Kind {
@@ -34,6 +39,8 @@ pub struct Kind {
     pub help: &'static str,
     /// Its own keys, beside those of every filter ([`policy::KEYS`]).
     pub keys: &'static [Key],
+    /// What it refuses with, for the manual.
+    pub rules: &'static [Refusal],
     /// Makes one from its table.
     pub build: fn(&Keys<'_>) -> Result<Box<dyn Filter>, BadKey>,
 }
