@@ -10,7 +10,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getpeername, sockopt};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname, sockopt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
 
 use crate::sys;
@@ -81,6 +81,13 @@ pub fn leave_stderr() -> bool {
 pub fn is_client(fd: BorrowedFd<'_>) -> bool {
     let is_inet = |peer: SocketAddrAny| SocketAddr::try_from(peer).is_ok();
     getpeername(fd).is_ok_and(|peer| peer.is_some_and(is_inet))
+}
+
+/// Our address on the client's connection, if it has one.
+#[must_use]
+pub fn local() -> Option<SocketAddr> {
+    let local = SocketAddr::try_from(getsockname(stdin()).ok()?).ok()?;
+    Some(SocketAddr::new(local.ip().to_canonical(), local.port()))
 }
 
 /// Finds the client.

@@ -48,47 +48,53 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use activation::NoClient;
-use cli::{LogTo, Mode, Settings, UsageError};
-use filter::chain::Chain;
+use cli::{Invocation, Mode, UsageError};
+use config::{Loaded, LogTo};
 use log::line::Line;
 use log::{Level, Log};
 use session::Session;
 use smtp::standing::{self, Standing};
 
-/// Where a session logs whose command line says nothing about it, or cannot be
-/// read.
-static DEFAULT_LOG: LogTo = LogTo::Auto;
-
 /// The program, given its arguments without its name.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match cli::parse(args) {
-        // On an inetd line, a tool would speak to the client.
-        Ok((mode, _)) if mode != Mode::Session && activation::is_client(rustix::stdio::stdin()) => {
-            refuse_to_start(&UsageError("fd 0 is a client, which is for a session".to_owned()))
-        }
-        Ok((Mode::Session, settings)) => serve(settings),
-        Ok((Mode::Help, _)) => terminal::print(&cli::help()),
-        Ok((Mode::Version, _)) => {
-            terminal::print(concat!("smtp-wrapper ", env!("CARGO_PKG_VERSION"), "\n"))
-        }
-        Ok((Mode::Listen, settings)) => terminal::end(tool::listen::run(&settings)),
-        Ok((Mode::Try, settings)) => terminal::end(tool::try_it::run(&settings)),
-        Err(error) => refuse_to_start(&error),
+    let asked = match cli::parse(args, std::env::var_os(cli::OPTIONS_VARIABLE)) {
+        Ok(asked) => asked,
+        Err(error) => return refuse_to_start(LogTo::default(), &error),
+    };
+    // On an inetd line, a tool would speak to the client.
+    if asked.mode != Mode::Session && activation::is_client(rustix::stdio::stdin()) {
+        let error = UsageError("fd 0 is a client, which is for a session".to_owned());
+        return refuse_to_start(asked.log(), &error);
+    }
+    match asked.mode {
+        Mode::Session => match asked.load() {
+            Ok(loaded) => serve(loaded),
+            Err(error) => refuse_to_start(asked.log(), &error),
+        },
+        Mode::Help => terminal::print(&cli::help()),
+        Mode::Version => terminal::print(concat!("smtp-wrapper ", env!("CARGO_PKG_VERSION"), "\n")),
+        mode => terminal::end(run_tool(mode, &asked)),
+    }
+}
+
+fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
+    match mode {
+        Mode::Listen => tool::listen::run(asked),
+        Mode::Try => tool::try_it::run(asked),
+        _ => tool::compile::run(asked),
     }
 }
 
 /// One session on fd 0.
-fn serve(settings: Settings) -> ExitCode {
-    // The process serves one session and ends: they live as long as it does.
-    let settings: &'static Settings = Box::leak(Box::new(settings));
-    crash::install(&settings.log);
-    let mut log = Log::new(&settings.log);
+fn serve(loaded: Loaded) -> ExitCode {
+    crash::install(loaded.settings.log);
+    let mut log = Log::new(loaded.settings.log);
     if !log.is_stderr() && !activation::leave_stderr() {
         return turn_away(&mut log, &standing::INTERNAL, &"fd 2 cannot be pointed elsewhere");
     }
     match activation::client() {
-        Ok(client) => Session::new(settings, Chain::default(), client, log).run(),
+        Ok(client) => Session::new(loaded, client, log).run(),
         Err(NoClient::Gone) => {
             no_session(&mut log, Level::Info, "client-left", &NoClient::Gone);
             ExitCode::from(exit::OK)
@@ -102,13 +108,13 @@ fn serve(settings: Settings) -> ExitCode {
     }
 }
 
-/// The command line is wrong. Whoever typed it is told; a client is told to
-/// come back.
-fn refuse_to_start(error: &UsageError) -> ExitCode {
+/// The command line or the configuration is wrong. Whoever typed it is told; a
+/// client is told to come back.
+fn refuse_to_start(to: LogTo, error: &dyn Display) -> ExitCode {
     if let Err(NoClient::Terminal | NoClient::Unknown(_)) = activation::client() {
         return terminal::complain(error);
     }
-    let mut log = Log::new(&DEFAULT_LOG);
+    let mut log = Log::new(to);
     if !log.is_stderr() {
         let _ = activation::leave_stderr();
     }

@@ -103,5 +103,12 @@ pub const TARPIT: Duration = Duration::from_secs(60);
 /// Clients held in the tarpit at once, by all sessions together.
 pub const TARPIT_AT_ONCE: u32 = 200;
 
+/// A program that says nothing is waited for this long after it has closed its
+/// output, to tell one that is content from one that crashed.
+pub const PROGRAM_GRACE: Duration = Duration::from_millis(200);
+
+/// What a program is told of recipients, in octets.
+pub const PROGRAM_RECIPIENTS: usize = 32 * 1024;
+
 /// What a program says of why, in octets; its first line, up to this.
 pub const PROGRAM_ANSWER: usize = 4096;

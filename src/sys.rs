@@ -12,6 +12,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::process::{Child, Command};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,8 +21,12 @@ static TERMINATED: AtomicBool = AtomicBool::new(false);
 static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn on_signal(signal: libc::c_int) {
-    let flag = if signal == libc::SIGALRM { &TIME_IS_UP } else { &TERMINATED };
-    flag.store(true, Ordering::Relaxed);
+    match signal {
+        libc::SIGTERM => TERMINATED.store(true, Ordering::Relaxed),
+        libc::SIGALRM => TIME_IS_UP.store(true, Ordering::Relaxed),
+        // SIGCHLD: it is enough that the wait ends.
+        _ => {}
+    }
 }
 
 /// Has SIGTERM come?
@@ -48,6 +53,45 @@ pub fn expect_children() {
 pub fn exit(status: u8) -> ! {
     // SAFETY: nothing is returned to, so nothing can miss what is not tidied up.
     unsafe { libc::_exit(status.into()) }
+}
+
+/// From here on the end of a child ends a wait, too.
+pub fn watch_children() {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    let handler: extern "C" fn(libc::c_int) = on_signal;
+    // SAFETY: as in Waiter::new; the handler does nothing for SIGCHLD.
+    unsafe {
+        let action = action.assume_init_mut();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(libc::SIGCHLD, action, ptr::null_mut());
+    }
+    hold_signals(true);
+}
+
+/// Starts a program with no signal blocked; those that come meanwhile are noted.
+///
+/// # Errors
+/// Those of starting it.
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    hold_signals(false);
+    let child = command.spawn();
+    hold_signals(true);
+    child
+}
+
+/// Blocks the signals that are for waits, or lets them through.
+fn hold_signals(hold: bool) {
+    let mut ours = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is filled by sigemptyset before it is read.
+    unsafe {
+        libc::sigemptyset(ours.as_mut_ptr());
+        for signal in [libc::SIGTERM, libc::SIGALRM, libc::SIGCHLD] {
+            libc::sigaddset(ours.as_mut_ptr(), signal);
+        }
+        let how = if hold { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
+        libc::sigprocmask(how, ours.as_ptr(), ptr::null_mut());
+    }
 }
 
 /// Closes fd 2.
@@ -123,6 +167,7 @@ impl Waiter {
             libc::sigprocmask(libc::SIG_BLOCK, ours.as_ptr(), blocked.as_mut_ptr());
             libc::sigdelset(blocked.as_mut_ptr(), libc::SIGTERM);
             libc::sigdelset(blocked.as_mut_ptr(), libc::SIGALRM);
+            libc::sigdelset(blocked.as_mut_ptr(), libc::SIGCHLD);
             if let Some(time) = alarm {
                 libc::alarm(time.as_secs().try_into().unwrap_or(libc::c_uint::MAX));
             }

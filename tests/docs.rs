@@ -12,12 +12,17 @@ use std::path::Path;
 
 use common::{Script, Session};
 use regex::Regex;
-use smtp_wrapper::cli::{self, OPTIONS, Settings};
+use smtp_wrapper::cli::{self, Listen, OPTIONS};
+use smtp_wrapper::config::settings::SECTIONS;
+use smtp_wrapper::config::{self, Settings, Source};
+use smtp_wrapper::filter::{KINDS, policy, reply};
 use smtp_wrapper::smtp::{ehlo, standing};
 use smtp_wrapper::{exit, limits};
 
 const README: &str = include_str!("../README.md");
 const CHANGELOG: &str = include_str!("../CHANGELOG.md");
+const TOML_PAGE: &str = include_str!("../man/smtp-wrapper.toml.5");
+const SAMPLE: &str = include_str!("../filters/smtp-wrapper.toml");
 const MAN: &str = include_str!("../man/smtp-wrapper.8");
 
 /// The two commands that a newcomer types.
@@ -101,11 +106,11 @@ fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
     for option in OPTIONS {
         for name in option.names {
             let lower = option.value.to_lowercase();
-            let head = format!("{name} {lower}");
+            let head = format!("{name} {lower}").trim_end().to_owned();
             let heads = page.entries();
             let found = heads.iter().any(|entry| entry.split(", ").any(|one| one == head));
             assert!(found, "manual page: no entry for {head} in {heads:?}");
-            let shown = format!("`{name} {}`", option.value);
+            let shown = format!("`{}`", format!("{name} {}", option.value).trim_end());
             assert!(README.contains(&shown), "README: no {shown}");
             let line = help.lines().find(|line| line.split([' ', ',']).any(|word| word == *name));
             assert!(line.is_some_and(|line| line.contains(option.help)), "--help: {name}");
@@ -118,12 +123,12 @@ fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
 
 #[test]
 fn defaults_are_those_of_the_program() {
-    let (page, settings) = (Page::section("OPTIONS"), Settings::default());
+    let (page, listen) = (Page::section("OPTIONS"), Listen::default());
     for (option, default) in [
-        ("--upstream HOST:PORT", settings.upstream.to_string()),
-        ("--max N", settings.max.to_string()),
-        ("--max-per-address N", settings.max_per_address.to_string()),
-        ("--backlog N", settings.backlog.to_string()),
+        ("--upstream HOST:PORT", Settings::default().upstream.to_string()),
+        ("--max N", listen.max.to_string()),
+        ("--max-per-address N", listen.max_per_address.to_string()),
+        ("--backlog N", listen.backlog.to_string()),
     ] {
         page.says(&format!("The default is {default}."));
         let row = README.lines().find(|line| line.starts_with(&format!("| `{option}`")));
@@ -194,7 +199,19 @@ fn log_lines() -> Vec<String> {
     let mut away = Session::with(Script::absent());
     away.plays("S: 421 4.3.0 Mail system not available, try again later\nS: (closed)");
     away.ends(&[75]);
-    [delivered.log.lines(), away.log.lines()].concat()
+    let mut held = Session::with_options(Script::absent(), &["-if", "/nonexistent"]);
+    held.plays(
+        "S: 220 …
+         C: HELO x
+         S: 250 …
+         C: MAIL FROM:<a@b>
+         S: 250 2.0.0 Ok
+         C: RCPT TO:<c@d>
+         S: 451 4.3.0 Local filter not available, try again later",
+    );
+    held.plays("C: QUIT\nS: 221 2.0.0 Bye");
+    held.ends(&[0]);
+    [delivered.log.lines(), away.log.lines(), held.log.lines()].concat()
 }
 
 #[test]
@@ -257,12 +274,83 @@ fn the_limits_are_in_the_manual_page() {
         seconds(limits::BLOCK_WAIT),
     ));
     page.says(&format!("silent for {} seconds", seconds(limits::REFUSED_DATA_WAIT)));
+    page.says(&format!("recipients included, {} in a session", limits::REFUSALS));
+    page.says(&format!("takes {} seconds at most", seconds(limits::FILTER)));
+    page.says(&format!(
+        "holds a client for {} seconds, and {} clients at once",
+        seconds(limits::TARPIT),
+        limits::TARPIT_AT_ONCE
+    ));
+    page.says(&format!("{} octets in memory, and {} in all", limits::SPOOL_MEMORY, limits::SPOOL));
+    Page::section("FILTERS").says(&format!("in memory up to {} octets", limits::SPOOL_MEMORY));
+    page.says(&format!("{} octets of an answer that refuses", limits::PROGRAM_ANSWER));
+    page.says(&format!("{} octets of recipients", limits::PROGRAM_RECIPIENTS));
+    page.says(&format!("{} seconds of grace", limits::PROGRAM_GRACE.as_secs_f64()));
     page.says(&format!("Session {} seconds", seconds(limits::SESSION)));
     page.says(&format!("Address of the MTA {} seconds", seconds(limits::CONNECT_WAIT)));
     page.says(&format!("Last reply {} seconds", seconds(limits::LINGER)));
     page.says(&format!("Log {} seconds", limits::LOG_WAIT.as_secs_f64()));
     Page::section("LOG").says(&format!("for {} seconds", limits::LOG_WAIT.as_secs_f64()));
     Page::section("LOG").says(&format!("cut after {} octets", limits::LOGGED_TEXT));
+}
+
+/// The words of the configuration's manual page between this head of a section,
+/// subsection or anything else and the next.
+fn in_toml_page(head: &str) -> String {
+    let part =
+        TOML_PAGE.split_once(&format!("{head}\n")).unwrap_or_else(|| panic!("no {head:?}")).1;
+    part.split("\n.Sh").next().unwrap().split("\n.Ss").next().unwrap().to_owned()
+}
+
+#[test]
+fn every_table_key_and_type_is_in_the_manual_page_of_the_configuration_and_in_the_sample() {
+    let has = |part: &str, head: &str, key: &str| {
+        assert!(part.contains(&format!(".It Va {key}\n")), "{head} has no {key}");
+        let shown =
+            |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} "));
+        assert!(SAMPLE.lines().any(shown), "the sample has no {key}");
+    };
+    for section in SECTIONS {
+        let head = match section.name {
+            "" => ".Sh HEAD OF THE FILE".to_owned(),
+            name => format!(".Sh [{name}]"),
+        };
+        let part = in_toml_page(&head);
+        section.keys.iter().for_each(|key| has(&part, &head, key.name));
+        assert_eq!(part.matches(".It Va ").count(), section.keys.len(), "{head} has more");
+    }
+    let common = in_toml_page(".Sh [[filter]]");
+    policy::KEYS.iter().for_each(|key| has(&common, "[[filter]]", key.name));
+    for kind in KINDS {
+        let head = format!(".Ss {}", kind.name);
+        let part = in_toml_page(&head);
+        kind.keys.iter().for_each(|key| has(&part, &head, key.name));
+        assert_eq!(part.matches(".It Va ").count(), kind.keys.len(), "{head} has more");
+    }
+}
+
+#[test]
+fn every_rule_of_the_filters_is_in_the_manual_page() {
+    let page = Page::section("FILTERS");
+    let rules: Vec<_> =
+        KINDS.iter().flat_map(|kind| kind.rules).cloned().chain([reply::BROKEN]).collect();
+    for refusal in &rules {
+        assert!(page.has_entry(refusal.rule), "no entry for {}", refusal.rule);
+        page.says(&format!("{} {}", refusal.code.get(), refusal.text));
+    }
+    assert_eq!(page.entries().len(), rules.len());
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_one() {
+    let (_, shown) = README.split_once("```toml\n").expect("a block of TOML");
+    let (shown, _) = shown.split_once("```").expect("its end");
+    let path = std::env::temp_dir().join(format!("smtp-wrapper-readme.{}", std::process::id()));
+    std::fs::write(&path, shown).unwrap();
+    let source = Source::Named(path.to_str().unwrap().to_owned().leak());
+    let loaded = config::load(source, |_| Ok(()));
+    std::fs::remove_file(&path).unwrap();
+    assert!(loaded.is_ok(), "{}", loaded.err().unwrap());
 }
 
 #[test]
@@ -277,11 +365,15 @@ fn documents_name_only_what_is_in_the_project() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let outside = regex(r"\.\./|/(?:work|root|home|tmp|build)/");
     // Not behind a slash: /usr/share/man is not ours.
-    let inside = regex(r"(?m)(?:^|[ `(])((?:src|tests|inetd|systemd|man)/[A-Za-z0-9@._/-]*)");
+    let inside =
+        regex(r"(?m)(?:^|[ `(])((?:src|tests|inetd|systemd|man|filters)/[A-Za-z0-9@._/-]*)");
     let mut found = 0;
-    for (name, text) in
-        [("README.md", README), ("CHANGELOG.md", CHANGELOG), ("the manual page", MAN)]
-    {
+    for (name, text) in [
+        ("README.md", README),
+        ("CHANGELOG.md", CHANGELOG),
+        ("the manual page", MAN),
+        ("smtp-wrapper.toml(5)", TOML_PAGE),
+    ] {
         assert_eq!(outside.find(text).map(|found| found.as_str()), None, "{name}");
         for [path] in inside.captures_iter(text).map(|found| found.extract().1) {
             assert!(root.join(path).exists(), "{name}: there is no {path}");

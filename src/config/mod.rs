@@ -1,5 +1,275 @@
-//! The configuration: what the file, the environment and the command line say.
+//! The configuration: one file of TOML, every key of it optional, read at each
+//! connection, so that an edit takes effect at once. A mistake in it stops the
+//! session; it never runs with half of it.
 
+pub mod compiled;
 pub mod document;
 pub mod keys;
+mod names;
+pub mod settings;
+mod text;
 pub mod time;
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags, Stat, fstat};
+use rustix::io::Errno;
+
+use crate::filter::chain::Chain;
+use crate::filter::policy::Policy;
+use crate::filter::{KINDS, Kind};
+use document::{Document, Entry, Table, Value};
+use keys::{BadKey, Keys};
+
+pub use settings::{LogTo, Profile, RejectAt, Settings};
+
+/// The file that is read if none is named.
+pub const FILE: &str = "/etc/smtp-wrapper/smtp-wrapper.toml";
+
+/// A larger file is none of ours.
+const MOST: u64 = 1024 * 1024;
+
+/// Where the original looked for its filters, if none was named.
+const ORIGINAL_IP_FILTER: &str = "/usr/local/smtp_wrapper/smtp_ip_filter";
+const ORIGINAL_CONTENTS_FILTER: &str = "/usr/local/smtp_wrapper/smtp_contents_filter";
+
+/// What is wrong with the configuration; the text names file, line and key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Which file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// [`FILE`], if it is there.
+    #[default]
+    Default,
+    /// This one, which must be there.
+    Named(&'static str),
+    /// None.
+    Nothing,
+}
+
+/// A configuration that was read.
+#[derive(Default)]
+pub struct Loaded {
+    /// What a session is run with, filters aside.
+    pub settings: Settings,
+    /// The filters.
+    pub chain: Chain,
+    /// What the log is to know, though all is well.
+    pub note: Option<String>,
+}
+
+/// Reads the configuration; `overrides` is what overrides the file.
+///
+/// # Errors
+/// The first mistake, or what `overrides` objects to.
+pub fn load(
+    source: Source,
+    overrides: impl FnOnce(&mut Settings) -> Result<(), ConfigError>,
+) -> Result<Loaded, ConfigError> {
+    let mut loaded = Loaded::default();
+    let read = document(source, true)?;
+    if let Some(read) = &read {
+        loaded.settings.read(&read.document).map_err(|(table, bad)| read.error(table, &bad))?;
+    }
+    overrides(&mut loaded.settings)?;
+    loaded.chain = chain(&loaded.settings, read.as_ref())?;
+    loaded.note = read.and_then(|read| read.note);
+    Ok(loaded)
+}
+
+/// A file that was read, and whose names are all known.
+pub(crate) struct Read {
+    pub(crate) path: &'static str,
+    pub(crate) document: Document,
+    pub(crate) stat: Stat,
+    note: Option<String>,
+}
+
+impl Read {
+    fn error(&self, table: &str, bad: &BadKey) -> ConfigError {
+        let place = if table.is_empty() { String::new() } else { format!(" in {}", shown(table)) };
+        let key = bad.key.map(|key| format!("key {key:?}{place}: ")).unwrap_or_default();
+        ConfigError(format!("{}:{}: {key}{}", self.path, bad.line, bad.what))
+    }
+}
+
+/// A table as it is written.
+fn shown(table: &str) -> String {
+    if table == "filter" { "[[filter]]".to_owned() } else { format!("[{table}]") }
+}
+
+/// Reads the file; its compiled form, if that may be.
+pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, ConfigError> {
+    let path = match source {
+        Source::Default => FILE,
+        Source::Named(path) => path,
+        Source::Nothing => return Ok(None),
+    };
+    let cannot = |error: io::Error| ConfigError(format!("{path}: cannot be read: {error}"));
+    let Some((file, stat)) = open(Path::new(path)).map_err(cannot)? else {
+        return match source {
+            Source::Default => Ok(None),
+            _ => Err(ConfigError(format!("{path}: there is no such file"))),
+        };
+    };
+    let mut note = None;
+    if compiled {
+        match compiled::read(Path::new(path), &stat) {
+            Some(Ok(document)) => return Ok(Some(Read { path, document, stat, note })),
+            Some(Err(why)) => {
+                note = Some(format!("{path}.compiled {why}; run smtp-wrapper compile"));
+            }
+            None => {}
+        }
+    }
+    let octets = read_all(&file, &stat).map_err(cannot)?;
+    let text = std::str::from_utf8(octets.leak())
+        .map_err(|_| ConfigError(format!("{path}: is not UTF-8")))?;
+    let document = text::parse(text)
+        .map_err(|bad| ConfigError(format!("{path}:{}: {}", bad.line, bad.what)))?;
+    let read = Read { path, document, stat, note };
+    names::check(&read.document).map_err(|(table, bad)| read.error(table, &bad))?;
+    Ok(Some(read))
+}
+
+/// Opens a file to read; `None` if it is not there.
+fn open(path: &Path) -> io::Result<Option<(OwnedFd, Stat)>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => {
+            let stat = fstat(&file)?;
+            Ok(Some((file, stat)))
+        }
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads a file to its end.
+fn read_all(file: &OwnedFd, stat: &Stat) -> io::Result<Vec<u8>> {
+    let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+    if size > MOST {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    // What is there now; an octet more shows whether it grew.
+    let mut octets = Vec::with_capacity(size as usize + 1);
+    loop {
+        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut octets)) {
+            Ok(_) if octets.len() as u64 == size => return Ok(octets),
+            Ok(0) => return Ok(octets),
+            Ok(_) if octets.len() as u64 > size => {
+                return Err(io::Error::other("it is being written"));
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The filters that options ask for, then those of the file.
+fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError> {
+    let mut chain = Chain::default();
+    let mut early = false;
+    for (option, table) in of_options(settings) {
+        early |= is_early(&table);
+        add(&mut chain, &table)
+            .map_err(|bad| ConfigError(format!("option {option}: {}", bad.what)))?;
+    }
+    let delay = Value::Text(milliseconds(settings.greet_delay));
+    if let Some(read) = read {
+        for table in read.document.tables.iter().filter(|table| table.repeated) {
+            let delayed = is_early(table) && !settings.greet_delay.is_zero();
+            early |= is_early(table);
+            let added = if delayed && !table.entries.iter().any(|entry| entry.key == "delay") {
+                let mut table = table.clone();
+                let line = table.line;
+                table.entries.push(Entry { key: "delay", value: delay.clone(), line });
+                add(&mut chain, &table)
+            } else {
+                add(&mut chain, table)
+            };
+            added.map_err(|bad| read.error(table.name, &bad))?;
+        }
+    }
+    if !early && !settings.greet_delay.is_zero() {
+        let table = made("early", vec![("delay", delay), ("wait_only", Value::Bool(true))]);
+        add(&mut chain, &table).map_err(|bad| ConfigError(bad.what))?;
+    }
+    Ok(chain)
+}
+
+fn is_early(table: &Table) -> bool {
+    let early = |entry: &Entry| entry.key == "type" && entry.value == Value::Text("early");
+    table.entries.iter().any(early)
+}
+
+/// A time as it would be written.
+fn milliseconds(time: Duration) -> &'static str {
+    match time.is_zero() {
+        true => "0",
+        false => format!("{}ms", time.as_millis()).leak(),
+    }
+}
+
+/// A filter's table as it would be written.
+fn made(kind: &'static str, keys: Vec<(&'static str, Value)>) -> Table {
+    let entry = |(key, value)| Entry { key, value, line: 0 };
+    let keys = std::iter::once(("type", Value::Text(kind))).chain(keys);
+    Table { name: "filter", repeated: true, line: 0, entries: keys.map(entry).collect() }
+}
+
+/// The tables of the filters that options of the original ask for.
+fn of_options(settings: &Settings) -> Vec<(&'static str, Table)> {
+    let asked = &settings.original;
+    let original = settings.profile == Profile::Original;
+    let usual = |path: &'static str| Some(path).filter(|path| original && Path::new(path).exists());
+    let program = |at, path| {
+        let run = Value::List(vec![Value::Text(path)]);
+        let contract = Value::Text("original");
+        made("program", vec![("at", Value::Text(at)), ("contract", contract), ("run", run)])
+    };
+    let mut tables = Vec::new();
+    if asked.delay && !asked.talkers_pass {
+        let delay = Value::Text(milliseconds(settings.greet_delay));
+        tables.push(("-d", made("early", vec![("delay", delay)])));
+    }
+    if let Some(least) = asked.interval {
+        let least = Value::Text(milliseconds(least));
+        tables.push(("-i", made("interval", vec![("least", least)])));
+    }
+    if let Some(path) = asked.ip_filter.or_else(|| usual(ORIGINAL_IP_FILTER)) {
+        tables.push(("-if", program("connect", path)));
+    }
+    if let Some(path) = asked.contents_filter.or_else(|| usual(ORIGINAL_CONTENTS_FILTER)) {
+        tables.push(("-f", program("message", path)));
+    }
+    tables
+}
+
+/// Makes a filter and adds it.
+fn add(chain: &mut Chain, table: &Table) -> Result<(), BadKey> {
+    let keys = Keys::new(table);
+    let kind = keys.text("type")?.and_then(kind);
+    let kind = kind.ok_or_else(|| keys.missing("type", "the type of the filter"))?;
+    chain.add((kind.build)(&keys)?, Policy::new(&keys)?);
+    Ok(())
+}
+
+/// The type of filter with this name.
+fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}

@@ -60,6 +60,12 @@ impl Dialogue {
         }
     }
 
+    /// Is the message complete with these octets of a [`Step::Keep`]?
+    #[must_use]
+    pub fn has_whole_message(&self, count: usize) -> bool {
+        matches!(self.state, State::Judging) && count == self.passing
+    }
+
     /// What was to be kept cannot be: the message is refused with this reply.
     pub fn cannot_keep(&mut self, reply: &'static Standing) {
         self.idle = false;

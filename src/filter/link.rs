@@ -204,6 +204,8 @@ impl Link {
             Err(Stop::Trouble(what)) => {
                 ground.trouble(stage, &what);
                 match self.policy.pass_on_error {
+                    // It is not asked again about this message.
+                    true if stage == Stage::Data => Finding::Accept,
                     true => Finding::Nothing,
                     false => Finding::Refuse(Hit {
                         refusal: reply::BROKEN.because(what.into_bytes()),

@@ -16,6 +16,7 @@ mod interval;
 mod link;
 pub mod original;
 pub mod policy;
+mod program;
 mod relay;
 pub mod reply;
 
@@ -29,7 +30,8 @@ pub use ground::{Ground, Woken};
 
 /// Every type of filter there is: the configuration, the manual and the tests
 /// walk this table.
-pub const KINDS: &[Kind] = &[allow::KIND, deny::KIND, early::KIND, interval::KIND, relay::KIND];
+pub const KINDS: &[Kind] =
+    &[allow::KIND, deny::KIND, early::KIND, interval::KIND, program::KIND, relay::KIND];
 
 /// A type of filter.
 pub struct Kind {
@@ -67,7 +69,8 @@ pub enum Verdict {
     /// Refused.
     Refuse(Refusal),
     /// At [`Stage::Message`]: the message goes on as this. It is in wire form,
-    /// its final dot included, and is looked at again like any client's.
+    /// its final dot included, and the filter has seen to that: what comes from
+    /// outside went through [`crate::smtp::data::MailData`].
     Rewrite(Spool),
 }
 

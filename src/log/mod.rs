@@ -16,7 +16,7 @@ use rustix::stdio::{stderr, stdin, stdout};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::activation::{self, Client};
-use crate::cli::LogTo;
+use crate::config::LogTo;
 use crate::io::write_if_ready;
 use crate::limits;
 
@@ -58,7 +58,7 @@ enum Sink {
 impl Log {
     /// The log as asked for. fd 2 must still be what it was at the start.
     #[must_use]
-    pub fn new(to: &'static LogTo) -> Self {
+    pub fn new(to: LogTo) -> Self {
         let sink = match to {
             LogTo::Nowhere => Sink::Nowhere,
             LogTo::Stderr if stderr_is_client() => Sink::Syslog { path: None },

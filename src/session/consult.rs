@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::floor::Floor;
-use crate::cli::{Profile, RejectAt};
+use crate::config::{Profile, RejectAt};
 use crate::dialogue::{Dialogue, Peer, helo};
 use crate::filter::chain::{Judgement, Over, Would};
 use crate::filter::{Facts, original};
@@ -91,7 +91,7 @@ impl Session {
         let closed = dialogue.client_has_closed();
         let name = self.line.session().to_owned();
         let mut floor = Floor::new(
-            self.settings,
+            &self.settings,
             &self.client,
             &self.wires,
             inbox,
@@ -136,7 +136,7 @@ impl Session {
         let profile = self.settings.profile;
         let said = |refusal| match profile {
             Profile::Original => original::refusal(refusal, stage, &facts),
-            Profile::None => refusal,
+            Profile::Own => refusal,
         };
         let judged = judged.map(|judgement| match judgement {
             Judgement::Held(refusal) => Judgement::Held(said(refusal)),
@@ -167,7 +167,10 @@ impl Session {
                 return dialogue.cannot_keep(&standing::NO_ROOM);
             }
         }
-        if let (Err(Over), left) = self.ask(dialogue, Stage::Data) {
+        // With the whole message there they are asked what becomes of it.
+        if !dialogue.has_whole_message(count)
+            && let (Err(Over), left) = self.ask(dialogue, Stage::Data)
+        {
             return self.nobody_to_judge(dialogue, left);
         }
         dialogue.kept(count);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::activation::Client;
-use crate::cli::Settings;
+use crate::config::Settings;
 use crate::dialogue::{Inbox, Peer};
 use crate::filter::{Ground, Stop, Woken};
 use crate::io::Wires;
@@ -18,7 +18,7 @@ use crate::sys::{self, Wakeup};
 
 /// The floor.
 pub(super) struct Floor<'a> {
-    settings: &'static Settings,
+    settings: &'a Settings,
     client: &'a Client,
     wires: &'a Wires,
     /// The client's inbox, which may fill while a filter waits.
@@ -37,7 +37,7 @@ pub(super) struct Floor<'a> {
 
 impl<'a> Floor<'a> {
     pub(super) fn new(
-        settings: &'static Settings,
+        settings: &'a Settings,
         client: &'a Client,
         wires: &'a Wires,
         inbox: Inbox,

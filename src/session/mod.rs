@@ -8,7 +8,7 @@ mod records;
 use std::time::{Duration, Instant};
 
 use crate::activation::Client;
-use crate::cli::{Profile, Settings};
+use crate::config::{Loaded, Profile, Settings};
 use crate::dialogue::{Dialogue, Ending, Peer, Plan, Step};
 use crate::exit;
 use crate::filter::chain::Chain;
@@ -24,7 +24,7 @@ use crate::sys;
 
 /// One session with one client.
 pub(crate) struct Session {
-    settings: &'static Settings,
+    settings: Settings,
     client: Client,
     chain: Chain,
     wires: Wires,
@@ -44,12 +44,15 @@ pub(crate) struct Session {
     message: Option<Spool>,
     poured: u64,
     observed: consult::Observed,
+    /// What the log is to know of the configuration.
+    note: Option<String>,
 }
 
 impl Session {
     /// A session about to begin.
     #[must_use]
-    pub(crate) fn new(settings: &'static Settings, chain: Chain, client: Client, log: Log) -> Self {
+    pub(crate) fn new(loaded: Loaded, client: Client, log: Log) -> Self {
+        let Loaded { settings, chain, note } = loaded;
         let began = Instant::now();
         let line = log.session(&client);
         Session {
@@ -67,11 +70,15 @@ impl Session {
             message: None,
             poured: 0,
             observed: consult::Observed::default(),
+            note,
         }
     }
 
     /// Runs it to its end, which is the end of the process.
     pub(crate) fn run(mut self) -> ! {
+        if let Some(note) = self.note.take() {
+            self.note(&note);
+        }
         let consult = self.chain.stages();
         let mut dialogue = Dialogue::new(Plan {
             time_limit: self.settings.time_limit,

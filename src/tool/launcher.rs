@@ -44,7 +44,7 @@ pub(super) struct Launcher {
 
 impl Launcher {
     /// For sessions with these arguments.
-    pub(super) fn new(args: &[String]) -> anyhow::Result<Launcher> {
+    pub(super) fn new(args: &[&str]) -> anyhow::Result<Launcher> {
         let mut command = Command::new(own_program()?);
         command.args(args);
         // Only what is there: a changed environment is put together anew at each launch.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::io::Errno;
 
-use crate::cli::Settings;
+use crate::cli::Invocation;
 use crate::smtp::standing;
 use crate::{exit, sys};
 
@@ -43,18 +43,24 @@ const LONG: Duration = Duration::from_secs(3600);
 /// # Errors
 /// When the program cannot be set up to start sessions. What is wrong with an
 /// address is told here, and is an exit status.
-pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let listeners = match sockets::open(settings) {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+    // Each session reads it anew; a mistake is better told now.
+    let loaded = asked.load()?;
+    let listeners = match sockets::open(&asked.listen) {
         Ok(listeners) => listeners,
         Err(error) => {
             say(format_args!("{error}"));
             return Ok(ExitCode::from(error.status()));
         }
     };
-    let caps = Caps { total: settings.max, per_address: settings.max_per_address };
-    let mut doors = AcceptLoop::new(listeners, caps, &settings.session_args)?;
+    let caps = Caps { total: asked.listen.max, per_address: asked.listen.max_per_address };
+    let mut doors = AcceptLoop::new(listeners, caps, &asked.session_args)?;
     let places: Vec<String> = doors.addresses().map(|a| a.to_string()).collect();
-    say(format_args!("listening on {}, relaying to {}", places.join(" and "), settings.upstream));
+    say(format_args!(
+        "listening on {}, relaying to {}",
+        places.join(" and "),
+        loaded.settings.upstream
+    ));
     doors.run()
 }
 
@@ -76,7 +82,7 @@ impl AcceptLoop {
     pub(super) fn new(
         listeners: Vec<TcpListener>,
         caps: Caps,
-        args: &[String],
+        args: &[&str],
     ) -> anyhow::Result<Self> {
         sys::expect_children();
         Ok(AcceptLoop {

@@ -10,7 +10,7 @@ use listenfd::ListenFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
-use crate::cli::Settings;
+use crate::cli::Listen;
 use crate::exit;
 
 /// Where SMTP is spoken (RFC 5321 4.5.4.2).
@@ -42,20 +42,20 @@ impl fmt::Display for StartError {
 
 /// Opens what the settings name; if they name nothing, takes what systemd
 /// passed, or else port 25 of all addresses.
-pub(super) fn open(settings: &Settings) -> Result<Vec<TcpListener>, StartError> {
-    for (option, n) in [("--max", settings.max), ("--max-per-address", settings.max_per_address)] {
+pub(super) fn open(listen: &Listen) -> Result<Vec<TcpListener>, StartError> {
+    for (option, n) in [("--max", listen.max), ("--max-per-address", listen.max_per_address)] {
         if n == 0 {
             return Err(StartError::lasting(format!("{option} 0 would refuse every client")));
         }
     }
-    if settings.listen_on.is_empty() {
+    if listen.on.is_empty() {
         let passed = passed()?;
         if !passed.is_empty() {
             return Ok(passed);
         }
     }
     let mut wanted = Vec::new();
-    for text in &settings.listen_on {
+    for text in &listen.on {
         wanted.extend(addresses(text)?);
     }
     if wanted.is_empty() {
@@ -69,7 +69,7 @@ pub(super) fn open(settings: &Settings) -> Result<Vec<TcpListener>, StartError> 
         // Else [::] stands for IPv4 too, and the two would be in each other's way.
         let with_ipv4 =
             !wanted.contains(&SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
-        match listener(address, with_ipv4, settings.backlog) {
+        match listener(address, with_ipv4, listen.backlog) {
             Ok(listener) => listeners.push(listener),
             // A machine without IPv6.
             Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::cli::{LogTo, Settings};
+use crate::cli::Invocation;
+use crate::config::{LogTo, Settings, Source};
 use crate::exit;
 
 use super::listen::AcceptLoop;
@@ -34,7 +35,7 @@ const GREETING_WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When a thread, a descriptor or the program's own path cannot be had.
-pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let Some(doors) = first_free(PORTS) else {
         say(format_args!(
             "ports {} to {} of 127.0.0.1 are all taken; stop the program that listens there \
@@ -48,25 +49,35 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     // Sessions get fd 1, see launcher.
     let screen = screen(File::from(io::stdout().as_fd().try_clone_to_owned()?));
 
-    let mut args = settings.session_args.clone();
-    if settings.log == LogTo::Auto {
-        args.extend(["--log", "stderr"].map(str::to_owned));
+    let mut args = asked.session_args.clone();
+    let mut settings = Settings::default();
+    if asked.source == Source::Default {
+        // A trial of the program, not of what is installed here.
+        args.extend(["--config", "none"]);
+        asked.apply(&mut settings)?;
+    } else {
+        settings = asked.load()?.settings;
     }
-    let sink = match greeting(settings) {
+    if settings.log == LogTo::Auto {
+        args.extend(["--log", "stderr"]);
+    }
+    let mta;
+    let sink = match greeting(&settings) {
         Some(greeting) if !sink::is_sink(&greeting) => None,
         _ => Some(sink_socket()?),
     };
-    let (mta, what) = match &sink {
+    let what = match &sink {
         None => {
-            (settings.upstream.to_string(), "the MTA that answers there: IT GETS YOUR MESSAGES")
+            mta = settings.upstream.to_string();
+            "the MTA that answers there: IT GETS YOUR MESSAGES"
         }
         Some(sink) => {
-            let mta = sink.local_addr()?.to_string();
-            args.extend(["--upstream".to_owned(), mta.clone()]);
-            (mta, "a built-in MTA that shows messages and delivers none")
+            mta = sink.local_addr()?.to_string();
+            args.extend(["--upstream", &mta]);
+            "a built-in MTA that shows messages and delivers none"
         }
     };
-    let caps = Caps { total: settings.max, per_address: settings.max_per_address };
+    let caps = Caps { total: asked.listen.max, per_address: asked.listen.max_per_address };
     let mut doors = AcceptLoop::new(vec![doors], caps, &args)?;
     // After the loop was made: a thread started before would still take the
     // SIGTERM that the loop waits for.

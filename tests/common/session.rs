@@ -119,7 +119,8 @@ impl Session {
         for line in self.log.lines() {
             let clean = line.bytes().all(|octet| matches!(octet, b' '..=b'~'));
             // mail.info; mail.err for what an administrator has to look after.
-            let level = line.starts_with("<22>") || ours && line.starts_with("<19>");
+            let trouble = ours || line.contains(" session=trouble ");
+            let level = line.starts_with("<22>") || trouble && line.starts_with("<19>");
             if !clean || !level {
                 self.transcript.fail(format!("not a clean line of its level: {line:?}"));
             }
@@ -209,9 +210,10 @@ impl Session {
 }
 
 /// The options that every session needs.
-pub fn upstream_and_log(mta: &Mta, log: &Syslog) -> [String; 4] {
-    let (upstream, log) = (mta.address(), log.path().display());
-    ["--upstream".into(), upstream.to_string(), "--log".into(), format!("syslog:{log}")]
+pub fn upstream_and_log(mta: &Mta, log: &Syslog) -> [String; 6] {
+    let (upstream, log) = (mta.address().to_string(), format!("syslog:{}", log.path().display()));
+    // Not what is installed here.
+    ["--config", "none", "--upstream", &upstream, "--log", &log].map(str::to_owned)
 }
 
 /// Both ends of a connection: the client's, and the one that was accepted.

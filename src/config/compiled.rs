@@ -1,0 +1,245 @@
+//! The compiled form of a configuration: what was read from the text, so that a
+//! session need not read it again. To parse 60 lines takes twice the
+//! instructions of all else that a session does.
+//!
+//! It lies beside the text (`NAME.compiled`) and holds the text's size, times and
+//! inode: an edit is noticed at once, and the text is read instead. It is not
+//! trusted either: it has to belong to whom the text belongs to, its checksum has
+//! to fit, and every length in it is checked.
+//!
+//! ```text
+//! magic 8, version of the program 16, identity of the text 7 × 8, checksum 8; then
+//! tables: count 2, of each: name, repeated 1, line 4, keys: count 2, of each: key, line 4, value
+//! value: 0 text, 1 integer 8, 2 truth 1, 3 list: count 2, values; text: length 4, octets
+//! ```
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Stat;
+
+use super::document::{Document, Entry, Table, Value};
+
+const MAGIC: &[u8; 8] = b"SWconf1\n";
+const VERSION: usize = 16;
+const IDENTITY: usize = 7;
+const HEAD: usize = MAGIC.len() + VERSION + 8 * IDENTITY + 8;
+
+/// Where the compiled form of a file lies.
+#[must_use]
+pub fn path_of(text: &Path) -> PathBuf {
+    let mut path = text.as_os_str().to_owned();
+    path.push(".compiled");
+    path.into()
+}
+
+/// What of the text's file changes with the text.
+#[allow(clippy::unnecessary_cast)] // Their widths differ between systems.
+fn identity(stat: &Stat) -> [u64; IDENTITY] {
+    [
+        stat.st_size as u64,
+        stat.st_mtime as u64,
+        stat.st_mtime_nsec as u64,
+        stat.st_ctime as u64,
+        stat.st_ctime_nsec as u64,
+        stat.st_ino as u64,
+        stat.st_dev as u64,
+    ]
+}
+
+/// What comes before the checksum.
+fn prefix(stat: &Stat) -> Vec<u8> {
+    let mut prefix = Vec::with_capacity(HEAD);
+    prefix.extend_from_slice(MAGIC);
+    prefix.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
+    prefix.resize(MAGIC.len() + VERSION, 0);
+    identity(stat).iter().for_each(|number| prefix.extend_from_slice(&number.to_le_bytes()));
+    prefix
+}
+
+/// Tells damage from none; it is no protection against who may write the file.
+fn checksum(body: &[u8]) -> u64 {
+    let mix =
+        |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let (words, rest) = body.as_chunks::<8>();
+    let sum = words.iter().fold(body.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    rest.iter().fold(sum, |sum, octet| mix(sum, u64::from(*octet)))
+}
+
+/// Writes the compiled form of what was read from the text at this path, whose
+/// file is this one.
+///
+/// # Errors
+/// Those of writing it.
+pub fn write(document: &Document, text: &Path, stat: &Stat) -> io::Result<PathBuf> {
+    let mut body = Vec::new();
+    encode(document, &mut body)?;
+    let path = path_of(text);
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let mut options = File::options();
+    let mut file = options.write(true).create_new(true).mode(0o644).open(&temporary)?;
+    let written = file
+        .write_all(&prefix(stat))
+        .and_then(|()| file.write_all(&checksum(&body).to_le_bytes()))
+        .and_then(|()| file.write_all(&body))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, &path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.map(|()| path)
+}
+
+fn encode(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
+    count(document.tables.len(), out)?;
+    for table in &document.tables {
+        text(table.name, out);
+        out.push(table.repeated.into());
+        out.extend(table.line.to_le_bytes());
+        count(table.entries.len(), out)?;
+        for entry in &table.entries {
+            text(entry.key, out);
+            out.extend(entry.line.to_le_bytes());
+            value(&entry.value, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn count(count: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    let count = u16::try_from(count).map_err(|_| io::Error::other("too many entries"))?;
+    out.extend(count.to_le_bytes());
+    Ok(())
+}
+
+fn text(text: &str, out: &mut Vec<u8>) {
+    out.extend((text.len() as u32).to_le_bytes());
+    out.extend(text.as_bytes());
+}
+
+fn value(of: &Value, out: &mut Vec<u8>) -> io::Result<()> {
+    match of {
+        Value::Text(of) => {
+            out.push(0);
+            text(of, out);
+        }
+        Value::Integer(of) => {
+            out.push(1);
+            out.extend(of.to_le_bytes());
+        }
+        Value::Bool(of) => out.extend([2, (*of).into()]),
+        Value::List(values) => {
+            out.push(3);
+            count(values.len(), out)?;
+            values.iter().try_for_each(|of| value(of, out))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the compiled form beside the text whose file is this one.
+///
+/// # Errors
+/// Says why it is of no use; `None` if there is none.
+pub(super) fn read(text: &Path, stat: &Stat) -> Option<Result<Document, &'static str>> {
+    let (file, own) = super::open(&path_of(text)).ok()??;
+    Some(trusted(&own, stat).and_then(|()| load(&file, &own, stat)))
+}
+
+/// May only those write it who may write the text?
+fn trusted(own: &Stat, text: &Stat) -> Result<(), &'static str> {
+    const OTHERS: u32 = 0o022;
+    let owner = own.st_uid == text.st_uid || own.st_uid == 0;
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+    let writable = u32::from(own.st_mode) & !u32::from(text.st_mode) & OTHERS;
+    match owner && writable == 0 {
+        true => Ok(()),
+        false => Err("could be written by others than the configuration"),
+    }
+}
+
+fn load(file: &OwnedFd, own: &Stat, text: &Stat) -> Result<Document, &'static str> {
+    let octets = super::read_all(file, own).map_err(|_| "cannot be read")?;
+    let octets: &'static [u8] = octets.leak();
+    let Some((head, body)) = octets.split_at_checked(HEAD) else { return Err("is damaged") };
+    if !head.starts_with(&prefix(text)) {
+        return Err("is not of this text");
+    }
+    if !head.ends_with(&checksum(body).to_le_bytes()) {
+        return Err("is damaged");
+    }
+    let mut reader = Reader { rest: body };
+    reader.document().filter(|_| reader.rest.is_empty()).ok_or("is damaged")
+}
+
+/// Takes the body apart; `None` whenever something is missing.
+struct Reader {
+    rest: &'static [u8],
+}
+
+impl Reader {
+    fn take(&mut self, count: usize) -> Option<&'static [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn octet(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[octet]| octet)
+    }
+
+    fn count(&mut self) -> Option<usize> {
+        self.array().map(|octets| u16::from_le_bytes(octets).into())
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn text(&mut self) -> Option<&'static str> {
+        let length = self.number()?;
+        std::str::from_utf8(self.take(length.try_into().ok()?)?).ok()
+    }
+
+    fn document(&mut self) -> Option<Document> {
+        let count = self.count()?;
+        let mut tables = Vec::with_capacity(count.min(self.rest.len()));
+        for _ in 0..count {
+            let (name, repeated, line) = (self.text()?, self.octet()? != 0, self.number()?);
+            let count = self.count()?;
+            let mut entries = Vec::with_capacity(count.min(self.rest.len()));
+            for _ in 0..count {
+                let (key, line) = (self.text()?, self.number()?);
+                entries.push(Entry { key, line, value: self.value(true)? });
+            }
+            tables.push(Table { name, repeated, line, entries });
+        }
+        Some(Document { tables })
+    }
+
+    fn value(&mut self, may_be_list: bool) -> Option<Value> {
+        Some(match self.octet()? {
+            0 => Value::Text(self.text()?),
+            1 => Value::Integer(i64::from_le_bytes(self.array()?)),
+            2 => Value::Bool(self.octet()? != 0),
+            3 if may_be_list => {
+                let count = self.count()?;
+                let mut values = Vec::with_capacity(count.min(self.rest.len()));
+                for _ in 0..count {
+                    values.push(self.value(false)?);
+                }
+                Value::List(values)
+            }
+            _ => return None,
+        })
+    }
+}

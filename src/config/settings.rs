@@ -1,0 +1,294 @@
+//! What a session is run with.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::document::Document;
+use super::keys::{BadKey, Keys};
+use crate::filter::Key;
+use crate::limits;
+use crate::upstream::Address;
+
+/// The state directory, if none is named.
+pub const STATE: &str = "/var/lib/smtp-wrapper";
+
+/// Where log lines go (`to` of `[log]`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogTo {
+    /// The journal when fd 2 leads there, else syslog.
+    #[default]
+    Auto,
+    /// fd 2, whatever it is, unless it is the client's socket.
+    Stderr,
+    /// The syslog socket of the system.
+    Syslog,
+    /// The syslog socket at this path.
+    SyslogAt(&'static str),
+    /// Nowhere.
+    Nowhere,
+}
+
+impl LogTo {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Says what it may be.
+    pub fn parse(text: &'static str) -> Result<LogTo, String> {
+        Ok(match (text, text.strip_prefix("syslog:")) {
+            ("auto", _) => LogTo::Auto,
+            ("stderr", _) => LogTo::Stderr,
+            ("syslog", _) => LogTo::Syslog,
+            ("none", _) => LogTo::Nowhere,
+            (_, Some(path)) if path.starts_with('/') => LogTo::SyslogAt(path),
+            _ => return Err("must be auto, stderr, syslog, syslog:/path or none".to_owned()),
+        })
+    }
+}
+
+/// When a refusal of the peer is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectAt {
+    /// At RCPT.
+    Rcpt,
+    /// As soon as it is found.
+    Connect,
+}
+
+/// The words for it.
+pub(crate) const REJECT_AT: &[(&str, RejectAt)] =
+    &[("rcpt", RejectAt::Rcpt), ("connect", RejectAt::Connect)];
+
+/// Whose replies are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Ours.
+    Own,
+    /// The original program's.
+    Original,
+}
+
+/// The words for it.
+pub(crate) const PROFILES: &[(&str, Profile)] =
+    &[("none", Profile::Own), ("original", Profile::Original)];
+
+/// Filters asked for by options of the original.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OriginalFilters {
+    /// `-if`.
+    pub ip_filter: Option<&'static str>,
+    /// `-f`.
+    pub contents_filter: Option<&'static str>,
+    /// `-i`.
+    pub interval: Option<Duration>,
+    /// `-d` was given.
+    pub delay: bool,
+    /// `-nsc`.
+    pub talkers_pass: bool,
+}
+
+/// What a session is run with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The MTA behind.
+    pub upstream: Address,
+    /// One limit for each wait; `None`: the table of RFC 5321.
+    pub time_limit: Option<Duration>,
+    /// Where log lines go.
+    pub log: LogTo,
+    /// The directory of what sessions share.
+    pub state: &'static Path,
+    /// How long the greeting is delayed.
+    pub greet_delay: Duration,
+    /// When refusals of the peer are spoken.
+    pub reject_at: RejectAt,
+    /// Our name, for a client that is held; `None`: the system's.
+    pub hostname: Option<&'static str>,
+    /// Postmaster can be reached by clients that are held.
+    pub postmaster: bool,
+    /// Whose replies are given.
+    pub profile: Profile,
+    /// Clients in the tarpit at once.
+    pub tarpit_at_once: u32,
+    /// Filters asked for by options of the original.
+    pub original: OriginalFilters,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            upstream: Address::default(),
+            time_limit: None,
+            log: LogTo::Auto,
+            state: Path::new(STATE),
+            greet_delay: Duration::ZERO,
+            reject_at: RejectAt::Rcpt,
+            hostname: None,
+            postmaster: true,
+            profile: Profile::Own,
+            tarpit_at_once: limits::TARPIT_AT_ONCE,
+            original: OriginalFilters::default(),
+        }
+    }
+}
+
+/// A table of the configuration and its keys, for the manual; the head of the
+/// file has no name.
+pub struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+/// Every table there is, but for `[[filter]]`.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        name: "",
+        keys: &[
+            Key {
+                name: "profile",
+                value: "none or original",
+                help: "whose replies are given (none)",
+            },
+            Key {
+                name: "state",
+                value: "directory",
+                help: "where sessions keep what they share (/var/lib/smtp-wrapper)",
+            },
+        ],
+    },
+    Section {
+        name: "upstream",
+        keys: &[Key { name: "address", value: "host:port", help: "the MTA (127.0.0.1:8025)" }],
+    },
+    Section {
+        name: "session",
+        keys: &[
+            Key {
+                name: "greet_delay",
+                value: "time",
+                help: "how long the greeting is delayed (0)",
+            },
+            Key {
+                name: "reject_at",
+                value: "rcpt or connect",
+                help: "when a refusal of the client or sender is spoken (rcpt)",
+            },
+            Key {
+                name: "time_limit",
+                value: "time",
+                help: "limit of each read, write and wait (the limits of RFC 5321)",
+            },
+            Key {
+                name: "hostname",
+                value: "text",
+                help: "our name, for clients that are held (the system's)",
+            },
+            Key {
+                name: "postmaster",
+                value: "accept or judge",
+                help: "whether held clients reach postmaster (accept)",
+            },
+        ],
+    },
+    Section {
+        name: "log",
+        keys: &[Key {
+            name: "to",
+            value: "auto, stderr, syslog, syslog:/path or none",
+            help: "where log lines go (auto)",
+        }],
+    },
+    Section {
+        name: "tarpit",
+        keys: &[Key {
+            name: "at_once",
+            value: "number",
+            help: "clients held at once by all sessions; more get 450 (200)",
+        }],
+    },
+];
+
+impl Settings {
+    /// Takes over what the configuration says; its filters are not looked at.
+    ///
+    /// # Errors
+    /// The first key that is wrong, and its table.
+    pub(crate) fn read(&mut self, document: &Document) -> Result<(), (&'static str, BadKey)> {
+        for table in document.tables.iter().filter(|table| !table.repeated) {
+            let keys = Keys::new(table);
+            let read = match table.name {
+                "" => self.read_head(&keys),
+                "upstream" => self.read_upstream(&keys),
+                "session" => self.read_session(&keys),
+                "log" => self.read_log(&keys),
+                "tarpit" => self.read_tarpit(&keys),
+                _ => Ok(()),
+            };
+            read.map_err(|bad| (table.name, bad))?;
+        }
+        Ok(())
+    }
+
+    fn read_head(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
+        self.profile = keys.choice("profile", PROFILES)?.unwrap_or(self.profile);
+        if let Some(state) = keys.text("state")? {
+            self.state = directory(state).map_err(|what| keys.wrong("state", what))?;
+        }
+        Ok(())
+    }
+
+    fn read_upstream(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
+        if let Some(address) = keys.text("address")? {
+            self.upstream = address.parse().map_err(|what: String| keys.wrong("address", what))?;
+        }
+        Ok(())
+    }
+
+    fn read_session(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
+        self.greet_delay = keys.time("greet_delay")?.unwrap_or(self.greet_delay);
+        self.reject_at = keys.choice("reject_at", REJECT_AT)?.unwrap_or(self.reject_at);
+        if let Some(limit) = keys.time("time_limit")? {
+            self.time_limit = Some(limit);
+            if limit.is_zero() {
+                return Err(keys.wrong("time_limit", "must be above 0"));
+            }
+        }
+        if let Some(name) = keys.text("hostname")? {
+            self.hostname = Some(hostname(name).map_err(|what| keys.wrong("hostname", what))?);
+        }
+        let postmaster = keys.choice("postmaster", &[("accept", true), ("judge", false)])?;
+        self.postmaster = postmaster.unwrap_or(self.postmaster);
+        Ok(())
+    }
+
+    fn read_log(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
+        if let Some(to) = keys.text("to")? {
+            self.log = LogTo::parse(to).map_err(|what| keys.wrong("to", what))?;
+        }
+        Ok(())
+    }
+
+    fn read_tarpit(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
+        let most = keys.number("at_once", 0, 100_000)?;
+        self.tarpit_at_once = most.unwrap_or(self.tarpit_at_once);
+        Ok(())
+    }
+}
+
+/// An absolute path.
+pub(crate) fn directory(text: &'static str) -> Result<&'static Path, String> {
+    match text.starts_with('/') && !text.contains('\0') {
+        true => Ok(Path::new(text)),
+        false => Err("must be a path that begins with a slash".to_owned()),
+    }
+}
+
+/// A name to speak under: a domain or an address literal (RFC 5321 4.1.3).
+pub(crate) fn hostname(text: &'static str) -> Result<&'static str, String> {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b);
+    match !text.is_empty() && text.len() <= 255 && text.bytes().all(sound) {
+        true => Ok(text),
+        false => Err("must be a host name as in \"mx.example.org\"".to_owned()),
+    }
+}
