@@ -46,9 +46,9 @@ pub const RECIPIENTS: usize = 1000;
 /// the same number as Postfix's smtpd_hard_error_limit.
 pub const ERRORS: u32 = 20;
 
-/// Commands answered by us in place of the MTA in a session, for whatever
-/// reason; each refused recipient has a line in the log.
-pub const REFUSALS: u32 = 1000;
+/// Refused recipients that have a line in the log, in a session; those behind
+/// are only counted in the session's, so that a stranger cannot fill the log.
+pub const LOGGED_REFUSALS: u32 = 1000;
 
 /// Waiting for a command (RFC 5321 4.5.3.2.7).
 pub const COMMAND_WAIT: Duration = Duration::from_secs(5 * 60);

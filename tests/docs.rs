@@ -274,7 +274,7 @@ fn the_limits_are_in_the_manual_page() {
         seconds(limits::BLOCK_WAIT),
     ));
     page.says(&format!("silent for {} seconds", seconds(limits::REFUSED_DATA_WAIT)));
-    page.says(&format!("recipients included, {} in a session", limits::REFUSALS));
+    page.says(&format!("{} refused recipients in a session", limits::LOGGED_REFUSALS));
     page.says(&format!("takes {} seconds at most", seconds(limits::FILTER)));
     page.says(&format!(
         "holds a client for {} seconds, and {} clients at once",

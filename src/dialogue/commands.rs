@@ -296,7 +296,7 @@ impl Dialogue {
         if refusal.code >= 500 && *refusal != standing::NEED_RCPT {
             self.errors += 1;
         }
-        if self.errors > limits::ERRORS || self.summary.refused > limits::REFUSALS {
+        if self.errors > limits::ERRORS {
             self.say_and_close(&standing::TOO_MANY_ERRORS);
             return &standing::TOO_MANY_ERRORS;
         }

@@ -15,7 +15,6 @@
 use super::record::ABANDONED;
 use super::state::Question;
 use super::{Answer, Dialogue, Ending, Expected, Outcome, State, Transaction, View};
-use crate::limits;
 use crate::smtp::command::Command;
 use crate::smtp::ehlo;
 use crate::smtp::refusal::{Refusal, RefusalCode};
@@ -133,9 +132,6 @@ impl Dialogue {
 
     fn say_refusal(&mut self, refusal: &Refusal) {
         self.count_refusal(refusal.rule);
-        if self.summary.refused > limits::REFUSALS {
-            return self.say_and_close(&standing::TOO_MANY_ERRORS);
-        }
         refusal.encode(self.to_client.tail());
         if refusal.code == RefusalCode::CLOSING {
             self.close(Ending::Refused(refusal.rule));

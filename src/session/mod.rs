@@ -44,6 +44,7 @@ pub(crate) struct Session {
     message: Option<Spool>,
     poured: u64,
     observed: consult::Observed,
+    refusals_logged: u32,
     /// What the log is to know of the configuration.
     note: Option<String>,
 }
@@ -70,6 +71,7 @@ impl Session {
             message: None,
             poured: 0,
             observed: consult::Observed::default(),
+            refusals_logged: 0,
             note,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::dialogue::{Conduct, Dialogue, Ending, Record};
+use crate::limits;
 use crate::log::Level;
 use crate::stage::Stage;
 
@@ -11,6 +12,12 @@ impl Session {
         let summary = dialogue.summary();
         let outcome = &record.outcome;
         for to in &record.transaction.to {
+            if outcome.at == Stage::Rcpt {
+                self.refusals_logged += 1;
+                if self.refusals_logged > limits::LOGGED_REFUSALS {
+                    return;
+                }
+            }
             self.line.begin().word("verdict", outcome.verdict()).word("rule", outcome.rule);
             match outcome.code {
                 Some(code) => self.line.number("code", code.into()),
