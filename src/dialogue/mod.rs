@@ -85,7 +85,7 @@ pub struct Dialogue {
     arriving: Arriving,
     expected: VecDeque<Expected>,
     transaction: Option<Transaction>,
-    records: VecDeque<Record>,
+    records: VecDeque<Box<Record>>,
     /// What the filters are to be asked.
     question: Option<Question>,
     /// What they said of the line at the head of `client`.
@@ -310,7 +310,7 @@ impl Dialogue {
     }
 
     /// A record that is not to wait until what is pending is written.
-    pub fn take_record(&mut self) -> Option<Record> {
+    pub fn take_record(&mut self) -> Option<Box<Record>> {
         self.idle = false;
         self.records.pop_front()
     }
@@ -410,7 +410,7 @@ impl Dialogue {
 
     fn record(&mut self, transaction: Transaction, outcome: Outcome) {
         if !transaction.to.is_empty() {
-            self.records.push_back(Record { transaction, outcome });
+            self.records.push_back(Box::new(Record { transaction, outcome }));
         }
     }
 }

@@ -60,7 +60,7 @@ pub enum Step<'a> {
     /// [`super::Dialogue::poured`].
     Pour(&'a mut Vec<u8>),
     /// Log what became of these recipients.
-    Record(Record),
+    Record(Box<Record>),
     /// Nothing can be done until a peer sends something.
     Await,
     /// The session is over; everything for the client is sent.

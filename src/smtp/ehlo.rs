@@ -41,9 +41,15 @@ pub fn filter(reply: &mut Reply, extended: bool) -> bool {
         let keyword = line.split(|&b| b == b' ').next().unwrap_or_default();
         // "AUTH=LOGIN" is how some servers of the 1990s and their clients spell it.
         let keyword = keyword.split(|&b| b == b'=').next().unwrap_or_default();
-        let is = |known: &str| keyword.eq_ignore_ascii_case(known.as_bytes());
-        pipelining |= is(PIPELINING);
-        PASSED.iter().any(|known| is(known))
+        // The first letter tells most of them apart.
+        let first = keyword.first().map(u8::to_ascii_uppercase);
+        let is = |known: &&&str| {
+            known.as_bytes().first().copied() == first
+                && keyword.eq_ignore_ascii_case(known.as_bytes())
+        };
+        let passed = PASSED.iter().find(is);
+        pipelining |= passed == Some(&PIPELINING);
+        passed.is_some()
     });
     pipelining
 }
