@@ -8,9 +8,10 @@
 //! to fit, and every length in it is checked.
 //!
 //! ```text
-//! magic 8, version of the program 16, identity of the text 7 × 8, checksum 8; then
+//! magic 8, version of the program 16, identity of the text 7 × 8, checksum 8; then length 4 of
+//! all texts in one piece, the texts, and
 //! tables: count 2, of each: name, repeated 1, line 4, keys: count 2, of each: key, line 4, value
-//! value: 0 text, 1 integer 8, 2 truth 1, 3 list: count 2, values; text: length 4, octets
+//! value: 0 text, 1 integer 8, 2 truth 1, 3 list: count 2, values; a text: its length 4
 //! ```
 
 use std::fs::File;
@@ -75,8 +76,11 @@ fn checksum(body: &[u8]) -> u64 {
 /// # Errors
 /// Those of writing it.
 pub fn write(document: &Document, text: &Path, stat: &Stat) -> io::Result<PathBuf> {
-    let mut body = Vec::new();
-    encode(document, &mut body)?;
+    let (mut texts, mut tables) = (String::new(), Vec::new());
+    encode(document, &mut texts, &mut tables)?;
+    let mut body = (texts.len() as u32).to_le_bytes().to_vec();
+    body.extend(texts.as_bytes());
+    body.extend(tables);
     let path = path_of(text);
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}", std::process::id()));
@@ -95,17 +99,17 @@ pub fn write(document: &Document, text: &Path, stat: &Stat) -> io::Result<PathBu
     written.map(|()| path)
 }
 
-fn encode(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
+fn encode(document: &Document, texts: &mut String, out: &mut Vec<u8>) -> io::Result<()> {
     count(document.tables.len(), out)?;
     for table in &document.tables {
-        text(table.name, out);
+        text(table.name, texts, out);
         out.push(table.repeated.into());
         out.extend(table.line.to_le_bytes());
         count(table.entries.len(), out)?;
         for entry in &table.entries {
-            text(entry.key, out);
+            text(entry.key, texts, out);
             out.extend(entry.line.to_le_bytes());
-            value(&entry.value, out)?;
+            value(&entry.value, texts, out)?;
         }
     }
     Ok(())
@@ -117,16 +121,16 @@ fn count(count: usize, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn text(text: &str, out: &mut Vec<u8>) {
+fn text(text: &str, texts: &mut String, out: &mut Vec<u8>) {
     out.extend((text.len() as u32).to_le_bytes());
-    out.extend(text.as_bytes());
+    texts.push_str(text);
 }
 
-fn value(of: &Value, out: &mut Vec<u8>) -> io::Result<()> {
+fn value(of: &Value, texts: &mut String, out: &mut Vec<u8>) -> io::Result<()> {
     match of {
         Value::Text(of) => {
             out.push(0);
-            text(of, out);
+            text(of, texts, out);
         }
         Value::Integer(of) => {
             out.push(1);
@@ -136,7 +140,7 @@ fn value(of: &Value, out: &mut Vec<u8>) -> io::Result<()> {
         Value::List(values) => {
             out.push(3);
             count(values.len(), out)?;
-            values.iter().try_for_each(|of| value(of, out))?;
+            values.iter().try_for_each(|of| value(of, texts, out))?;
         }
     }
     Ok(())
@@ -173,13 +177,16 @@ fn load(file: &OwnedFd, own: &Stat, text: &Stat) -> Result<Document, &'static st
     if !head.ends_with(&checksum(body).to_le_bytes()) {
         return Err("is damaged");
     }
-    let mut reader = Reader { rest: body };
-    reader.document().filter(|_| reader.rest.is_empty()).ok_or("is damaged")
+    let mut reader = Reader { rest: body, texts: "" };
+    let document = reader.all();
+    document.filter(|_| reader.rest.is_empty() && reader.texts.is_empty()).ok_or("is damaged")
 }
 
 /// Takes the body apart; `None` whenever something is missing.
 struct Reader {
     rest: &'static [u8],
+    /// The texts that are yet to come.
+    texts: &'static str,
 }
 
 impl Reader {
@@ -206,8 +213,16 @@ impl Reader {
     }
 
     fn text(&mut self) -> Option<&'static str> {
-        let length = self.number()?;
-        std::str::from_utf8(self.take(length.try_into().ok()?)?).ok()
+        let length = self.number()?.try_into().ok()?;
+        let (text, rest) = self.texts.split_at_checked(length)?;
+        self.texts = rest;
+        Some(text)
+    }
+
+    fn all(&mut self) -> Option<Document> {
+        let length = self.number()?.try_into().ok()?;
+        self.texts = std::str::from_utf8(self.take(length)?).ok()?;
+        self.document()
     }
 
     fn document(&mut self) -> Option<Document> {

@@ -148,9 +148,17 @@ impl<'a> Keys<'a> {
     /// # Errors
     /// When one of them is none.
     pub fn patterns(&self, key: &'static str) -> Result<Option<Patterns>, BadKey> {
-        match self.texts(key)? {
-            None => Ok(None),
-            Some(texts) => Patterns::parse(&texts).map(Some).map_err(|what| self.wrong(key, what)),
+        let Some(entry) = self.get(key) else { return Ok(None) };
+        let Value::List(values) = &entry.value else {
+            return Err(self.wrong(key, "must be a list of texts, as in [\"a\", \"b\"]"));
+        };
+        let mut patterns = Patterns::default();
+        for value in values {
+            let Value::Text(text) = value else {
+                return Err(self.wrong(key, "must be a list of texts, as in [\"a\", \"b\"]"));
+            };
+            patterns.add(text, values.len()).map_err(|what| self.wrong(key, what))?;
         }
+        Ok(Some(patterns))
     }
 }

@@ -87,7 +87,11 @@ pub fn load(
     }
     overrides(&mut loaded.settings)?;
     loaded.chain = chain(&loaded.settings, read.as_ref())?;
-    loaded.note = read.and_then(|read| read.note);
+    if let Some(read) = read {
+        loaded.note = read.note;
+        // The process is a session, and ends before it would be of use to free it.
+        std::mem::forget(read.document);
+    }
     Ok(loaded)
 }
 
@@ -182,9 +186,12 @@ fn read_all(file: &OwnedFd, stat: &Stat) -> io::Result<Vec<u8>> {
 
 /// The filters that options ask for, then those of the file.
 fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError> {
-    let mut chain = Chain::default();
+    let tables = read.map_or(0, |read| read.document.tables.len());
+    let of_options = of_options(settings);
+    let delayed = usize::from(!settings.greet_delay.is_zero());
+    let mut chain = Chain::with_capacity(of_options.len() + tables + delayed);
     let mut early = false;
-    for (option, table) in of_options(settings) {
+    for (option, table) in of_options {
         early |= is_early(&table);
         add(&mut chain, &table)
             .map_err(|bad| ConfigError(format!("option {option}: {}", bad.what)))?;

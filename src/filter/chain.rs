@@ -52,6 +52,12 @@ pub enum Judgement {
 pub struct Over;
 
 impl Chain {
+    /// An empty one, with room for so many.
+    #[must_use]
+    pub fn with_capacity(filters: usize) -> Chain {
+        Chain { links: Vec::with_capacity(filters), would: None }
+    }
+
     /// Adds a filter behind the others.
     pub fn add(&mut self, filter: Box<dyn Filter>, policy: Policy) {
         self.links.push(Link::new(filter, policy));

@@ -18,7 +18,7 @@ pub(super) enum Finding {
     #[default]
     Nothing,
     Accept,
-    Refuse(Hit),
+    Refuse(Box<Hit>),
 }
 
 /// A refusal that was found.
@@ -195,7 +195,9 @@ impl Link {
         let finding = match self.filter.judge(stage, facts, ground) {
             Ok(Verdict::Continue) => Finding::Nothing,
             Ok(Verdict::Accept) => Finding::Accept,
-            Ok(Verdict::Refuse(refusal)) => Finding::Refuse(Hit { refusal, served: false }),
+            Ok(Verdict::Refuse(refusal)) => {
+                Finding::Refuse(Box::new(Hit { refusal, served: false }))
+            }
             Ok(Verdict::Rewrite(message)) => {
                 rewritten = Some(message);
                 Finding::Nothing
@@ -207,10 +209,10 @@ impl Link {
                     // It is not asked again about this message.
                     true if stage == Stage::Data => Finding::Accept,
                     true => Finding::Nothing,
-                    false => Finding::Refuse(Hit {
+                    false => Finding::Refuse(Box::new(Hit {
                         refusal: reply::BROKEN.because(what.into_bytes()),
                         served: true,
-                    }),
+                    })),
                 }
             }
         };
@@ -247,7 +249,7 @@ impl Link {
                 true if self.policy.then_pass => return Ok(None),
                 true => {}
                 // A client that would have waited is not to suffer more.
-                false => hit.refusal = reply::temporary(hit.refusal),
+                false => hit.refusal = reply::temporary(hit.refusal.clone()),
             }
         }
         let spoken = self.spoken(&hit, facts);

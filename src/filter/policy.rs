@@ -67,9 +67,9 @@ pub struct Policy {
     /// `observe`.
     pub observe: bool,
     /// `only`.
-    pub only: Option<Patterns>,
+    pub only: Option<Box<Patterns>>,
     /// `except`.
-    pub except: Option<Patterns>,
+    pub except: Option<Box<Patterns>>,
     /// `on_error = "pass"`.
     pub pass_on_error: bool,
     /// `time_limit`.
@@ -95,8 +95,8 @@ impl Policy {
             tarpit: tarpit.unwrap_or(limits::TARPIT),
             then_pass: then_pass == Some(true),
             observe: keys.flag("observe")?,
-            only: keys.patterns("only")?,
-            except: keys.patterns("except")?,
+            only: keys.patterns("only")?.map(Box::new),
+            except: keys.patterns("except")?.map(Box::new),
             pass_on_error: keys.choice("on_error", &[("tempfail", false), ("pass", true)])?
                 == Some(true),
             time_limit: keys.time("time_limit")?,

@@ -39,9 +39,17 @@ impl Patterns {
     pub fn parse(texts: &[&'static str]) -> Result<Patterns, String> {
         let mut patterns = Patterns::default();
         for &text in texts {
-            patterns.add(text).map_err(|why| format!("{text:?} {why}"))?;
+            patterns.add(text, texts.len())?;
         }
         Ok(patterns)
+    }
+
+    /// Adds a pattern, one of at most so many.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn add(&mut self, text: &'static str, most: usize) -> Result<(), String> {
+        self.add_pattern(text, most).map_err(|why| format!("{text:?} {why}"))
     }
 
     /// Reads patterns of mailboxes, which need no prefix here.
@@ -57,13 +65,16 @@ impl Patterns {
         Ok(patterns)
     }
 
-    fn add(&mut self, text: &'static str) -> Result<(), &'static str> {
-        match text.split_once(':') {
-            Some(("client", rest)) => self.clients.push((Network::parse(rest)?, text)),
-            Some(("helo", rest)) => self.helo.push((host(rest)?, text)),
-            Some(("from", rest)) => self.from.push((Mailbox::parse(rest)?, text)),
-            Some(("to", rest)) => self.to.push((Mailbox::parse(rest)?, text)),
-            _ => self.clients.push((Network::parse(text)?, text)),
+    fn add_pattern(&mut self, text: &'static str, most: usize) -> Result<(), &'static str> {
+        if let Some(rest) = text.strip_prefix("from:") {
+            push(&mut self.from, (Mailbox::parse(rest)?, text), most);
+        } else if let Some(rest) = text.strip_prefix("to:") {
+            push(&mut self.to, (Mailbox::parse(rest)?, text), most);
+        } else if let Some(rest) = text.strip_prefix("helo:") {
+            push(&mut self.helo, (host(rest)?, text), most);
+        } else {
+            let address = text.strip_prefix("client:").unwrap_or(text);
+            push(&mut self.clients, (Network::parse(address)?, text), most);
         }
         Ok(())
     }
@@ -106,6 +117,14 @@ impl Patterns {
             Stage::Data | Stage::Message => None,
         }
     }
+}
+
+/// Adds one of at most so many, for which memory is taken once.
+fn push<T>(list: &mut Vec<T>, one: T, most: usize) {
+    if list.is_empty() {
+        list.reserve_exact(most);
+    }
+    list.push(one);
 }
 
 fn first<T>(patterns: &[(T, &'static str)], matches: impl Fn(&T) -> bool) -> Option<&'static str> {

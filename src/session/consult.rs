@@ -89,7 +89,7 @@ impl Session {
     fn ask(&mut self, dialogue: &mut Dialogue, stage: Stage) -> (Result<Judgement, Over>, bool) {
         let inbox = std::mem::take(dialogue.inbox(Peer::Client));
         let closed = dialogue.client_has_closed();
-        let name = self.line.session().to_owned();
+        let name = std::mem::take(&mut self.name);
         let mut floor = Floor::new(
             &self.settings,
             &self.client,
@@ -144,6 +144,7 @@ impl Session {
             Judgement::Pass => Judgement::Pass,
         });
         let (inbox, closed, left) = floor.leave();
+        self.name = name;
         *dialogue.inbox(Peer::Client) = inbox;
         if closed {
             dialogue.closed(Peer::Client);

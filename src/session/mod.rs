@@ -44,6 +44,8 @@ pub(crate) struct Session {
     message: Option<Spool>,
     poured: u64,
     observed: consult::Observed,
+    /// The session's name, if there are filters to be told.
+    name: String,
     refusals_logged: u32,
     /// What the log is to know of the configuration.
     note: Option<String>,
@@ -56,6 +58,7 @@ impl Session {
         let Loaded { settings, chain, note } = loaded;
         let began = Instant::now();
         let line = log.session(&client);
+        let name = if chain.is_empty() { String::new() } else { line.session().to_owned() };
         Session {
             settings,
             client,
@@ -71,6 +74,7 @@ impl Session {
             message: None,
             poured: 0,
             observed: consult::Observed::default(),
+            name,
             refusals_logged: 0,
             note,
         }

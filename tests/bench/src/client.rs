@@ -24,10 +24,7 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut client = Self {
-            stream,
-            reply: Vec::with_capacity(4096),
-        };
+        let mut client = Self { stream, reply: Vec::with_capacity(4096) };
         client.expect("220")?;
         Ok(client)
     }
@@ -108,10 +105,7 @@ fn is_complete(reply: &[u8]) -> bool {
     let Some(lines) = reply.strip_suffix(b"\r\n") else {
         return false;
     };
-    let last = lines
-        .rsplit(|&octet| octet == b'\n')
-        .next()
-        .unwrap_or_default();
+    let last = lines.rsplit(|&octet| octet == b'\n').next().unwrap_or_default();
     last.get(3) != Some(&b'-')
 }
 

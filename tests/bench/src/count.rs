@@ -37,13 +37,8 @@ pub fn one_session(subject: &Subject) -> io::Result<Counts> {
     let mut command = Command::new(&subject.command[0]);
     command.args(&subject.command[1..]).stderr(Stdio::null());
     // As inetd starts it: the C library counts the letters of the name and of the variables.
-    command
-        .arg0("smtp-wrapper")
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin");
-    command
-        .stdin(OwnedFd::from(socket.try_clone()?))
-        .stdout(OwnedFd::from(socket));
+    command.arg0("smtp-wrapper").env_clear().env("PATH", "/usr/bin:/bin");
+    command.stdin(OwnedFd::from(socket.try_clone()?)).stdout(OwnedFd::from(socket));
     // SAFETY: a system call without pointers.
     unsafe {
         command.pre_exec(|| {
@@ -58,9 +53,7 @@ pub fn one_session(subject: &Subject) -> io::Result<Counts> {
     // Else its copies of the socket would keep the session's end from the client.
     drop(command);
     let counts = follow(child.id().try_into().map_err(io::Error::other)?)?;
-    client
-        .join()
-        .map_err(|_| io::Error::other("the client failed"))??;
+    client.join().map_err(|_| io::Error::other("the client failed"))??;
     Ok(counts)
 }
 
@@ -111,12 +104,7 @@ fn count_next(pid: libc::pid_t, counts: &mut Counts) {
     // SAFETY: all-zero is a valid value, and the kernel fills exactly this structure.
     let at = unsafe {
         let mut registers: libc::user_regs_struct = std::mem::zeroed();
-        libc::ptrace(
-            libc::PTRACE_GETREGS,
-            pid,
-            ptr::null_mut::<libc::c_void>(),
-            &mut registers,
-        );
+        libc::ptrace(libc::PTRACE_GETREGS, pid, ptr::null_mut::<libc::c_void>(), &mut registers);
         registers.rip
     };
     // Near the end of a mapping, eight octets from here on may not be readable, but those before are.

@@ -11,6 +11,8 @@ pub enum Budget {
     Less,
     /// No more than this far from the figure beside it.
     Within(f64),
+    /// At least this.
+    AtLeast(f64),
     /// At most this.
     AtMost(f64),
     /// Shown for the reader only.
@@ -34,6 +36,7 @@ impl Figure {
             Budget::Share(share) => self.value >= beside * share,
             Budget::Less => self.value < beside,
             Budget::Within(far) => (self.value - beside).abs() <= far,
+            Budget::AtLeast(least) => self.value >= least,
             Budget::AtMost(most) => self.value <= most,
             Budget::None => true,
         }
@@ -42,7 +45,7 @@ impl Figure {
     /// Of two rounds of the same measurement: is this one nearer to the budget, or further within it?
     pub fn better_than(&self, other: &Self) -> bool {
         match self.budget {
-            Budget::Share(_) => self.ratio() > other.ratio(),
+            Budget::Share(_) | Budget::AtLeast(_) => self.ratio() > other.ratio(),
             _ => self.ratio() < other.ratio(),
         }
     }
@@ -74,19 +77,11 @@ impl Figure {
             Budget::None => return None,
             Budget::Times(_) | Budget::Share(_) => format!("{:.2} times the floor", self.ratio()),
             Budget::Less | Budget::Within(_) => {
-                format!(
-                    "{} beside {}",
-                    number(self.value),
-                    number(self.beside.unwrap_or(f64::NAN))
-                )
+                format!("{} beside {}", number(self.value), number(self.beside.unwrap_or(f64::NAN)))
             }
-            Budget::AtMost(_) => number(self.value),
+            Budget::AtLeast(_) | Budget::AtMost(_) => number(self.value),
         };
-        Some(format!(
-            "{word}  {}: {value} (budget: {})",
-            self.name,
-            self.budget()
-        ))
+        Some(format!("{word}  {}: {value} (budget: {})", self.name, self.budget()))
     }
 
     fn budget(&self) -> String {
@@ -95,6 +90,7 @@ impl Figure {
             Budget::Share(share) => format!("≥ {share} ×"),
             Budget::Less => "less".to_string(),
             Budget::Within(far) => format!("± {}", number(far)),
+            Budget::AtLeast(least) => format!("≥ {}", number(least)),
             Budget::AtMost(most) => format!("≤ {}", number(most)),
             Budget::None => String::new(),
         }

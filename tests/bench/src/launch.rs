@@ -20,27 +20,17 @@ struct Session {
 
 /// Starts `command` for each connection until the listening socket is shut down, then waits for all of them.
 pub fn run(command: &[String]) -> io::Result<()> {
-    let words: Vec<CString> = command
-        .iter()
-        .map(|word| CString::new(word.as_str()))
-        .collect::<Result<_, _>>()?;
+    let words: Vec<CString> =
+        command.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?;
     let mut arguments: Vec<*const c_char> = words.iter().map(|word| word.as_ptr()).collect();
     arguments.push(ptr::null());
-    let mut session = Session {
-        arguments,
-        socket: -1,
-    };
+    let mut session = Session { arguments, socket: -1 };
     let mut stack = vec![0_u128; STACK / size_of::<u128>()];
 
     loop {
         // SAFETY: no address is asked for.
         session.socket = unsafe {
-            libc::accept4(
-                LISTENER,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                libc::SOCK_CLOEXEC,
-            )
+            libc::accept4(LISTENER, ptr::null_mut(), ptr::null_mut(), libc::SOCK_CLOEXEC)
         };
         if session.socket == -1 {
             let error = io::Error::last_os_error();

@@ -3,6 +3,7 @@
 mod client;
 mod count;
 mod figure;
+mod filters;
 mod launch;
 mod measure;
 mod mta;
@@ -72,17 +73,12 @@ fn finish(result: io::Result<bool>) -> ExitCode {
 fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
     let path = fs::canonicalize(binary)
         .map_err(|error| io::Error::new(error.kind(), format!("{binary}: {error}")))?;
-    let binary = path
-        .to_str()
-        .ok_or_else(|| io::Error::other("the binary's path is not UTF-8"))?;
+    let binary = path.to_str().ok_or_else(|| io::Error::other("the binary's path is not UTF-8"))?;
     let private = place::private_network()?;
     let cpus = place::cpus()?;
     place::settle_on(cpus.load)?;
     mta::start(measure::IDLE_SESSIONS + 8).map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("the MTA on port {}: {error}", mta::PORT),
-        )
+        io::Error::new(error.kind(), format!("the MTA on port {}: {error}", mta::PORT))
     })?;
     let log = Log::start()?;
     thread::spawn(|| {
@@ -92,20 +88,10 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
     });
     let scale = if quick {
         let peak_name = "peak memory, 100 MB message, KiB (beside: 1 KB)";
-        Scale {
-            repetitions: 5,
-            sessions: 200,
-            great_message: 100_000_000,
-            peak_name,
-        }
+        Scale { repetitions: 5, sessions: 200, great_message: 100_000_000, peak_name }
     } else {
         let peak_name = "peak memory, 1 GB message, KiB (beside: 1 KB)";
-        Scale {
-            repetitions: 9,
-            sessions: 500,
-            great_message: 1_000_000_000,
-            peak_name,
-        }
+        Scale { repetitions: 9, sessions: 500, great_message: 1_000_000_000, peak_name }
     };
     let bench = Bench {
         cpus,
@@ -122,6 +108,8 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         ("counts", Bench::counts(&bench)),
         ("50 MB message", in_rounds(&bench, Bench::bulk)),
         ("peak memory", Bench::peak(&bench)),
+        ("filters", Bench::filters(&bench)),
+        ("null filter", in_rounds(&bench, Bench::null_filter)),
     ];
     let launchers = match in_path("tcpserver") {
         true => in_rounds(&bench, Bench::launchers),
@@ -130,11 +118,7 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
     results.push(("`listen` beside tcpserver", launchers));
 
     println!("| | floor | smtp-wrapper | ratio | budget |\n|---|---:|---:|---:|---:|");
-    for figure in results
-        .iter()
-        .filter_map(|(_, result)| result.as_ref().ok())
-        .flatten()
-    {
+    for figure in results.iter().filter_map(|(_, result)| result.as_ref().ok()).flatten() {
         println!("{}", figure.row());
     }
     println!();
@@ -199,10 +183,7 @@ impl Log {
     fn start() -> io::Result<Self> {
         let folder = env::temp_dir().join(format!("smtp-wrapper-bench.{}", std::process::id()));
         fs::create_dir(&folder)?;
-        let log = Self {
-            folder,
-            lines: Arc::default(),
-        };
+        let log = Self { folder, lines: Arc::default() };
         let socket = UnixDatagram::bind(log.socket())?;
         let lines = Arc::clone(&log.lines);
         thread::spawn(move || {

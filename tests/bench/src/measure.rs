@@ -63,18 +63,8 @@ impl Bench {
         let [floor, plain, logged] = cpu.map(median);
         let [floor_greeting, plain_greeting, _] = greeting.map(median);
         Ok(vec![
-            figure(
-                "CPU of a short session, µs",
-                Some(floor),
-                plain,
-                Budget::Times(1.8),
-            ),
-            figure(
-                "the same with `--log syslog`, µs",
-                Some(floor),
-                logged,
-                Budget::None,
-            ),
+            figure("CPU of a short session, µs", Some(floor), plain, Budget::Times(1.8)),
+            figure("the same with `--log syslog`, µs", Some(floor), logged, Budget::None),
             figure("log lines a session", None, lines, Budget::None),
             figure(
                 "connect to greeting (p50), µs",
@@ -117,24 +107,14 @@ impl Bench {
             }
         }
         let [floor, plain] = speeds.map(median);
-        Ok(vec![figure(
-            "50 MB message, MB/s",
-            Some(floor),
-            plain,
-            Budget::Share(0.9),
-        )])
+        Ok(vec![figure("50 MB message, MB/s", Some(floor), plain, Budget::Share(0.9))])
     }
 
     /// Memory that an idle session adds, shared pages divided among those who share them.
     pub fn idle(&self) -> io::Result<Vec<Figure>> {
         let floor = self.idle_pss(&self.floor)?;
         let plain = self.idle_pss(&self.plain)?;
-        Ok(vec![figure(
-            "PSS of an idle session, KiB",
-            Some(floor),
-            plain,
-            Budget::AtMost(60.0),
-        )])
+        Ok(vec![figure("PSS of an idle session, KiB", Some(floor), plain, Budget::AtMost(60.0))])
     }
 
     fn idle_pss(&self, subject: &Subject) -> io::Result<f64> {
@@ -161,28 +141,15 @@ impl Bench {
     pub fn peak(&self) -> io::Result<Vec<Figure>> {
         let mut peaks = [const { Vec::new() }; 3];
         for _ in 0..COUNTS {
-            for (peaks, size) in peaks
-                .iter_mut()
-                .zip([1000, 1_000_000, self.scale.great_message])
-            {
+            for (peaks, size) in peaks.iter_mut().zip([1000, 1_000_000, self.scale.great_message]) {
                 peaks.push(self.peak_of(size)?);
             }
         }
         let [small, middling, great] = peaks.map(median);
         // A small message does not fill the block that mail data is relayed in; beyond that, nothing may grow.
         Ok(vec![
-            figure(
-                self.scale.peak_name,
-                Some(small),
-                great,
-                Budget::Within(BLOCK),
-            ),
-            figure(
-                "the same (beside: 1 MB message)",
-                Some(middling),
-                great,
-                Budget::Within(8.0),
-            ),
+            figure(self.scale.peak_name, Some(small), great, Budget::Within(BLOCK)),
+            figure("the same (beside: 1 MB message)", Some(middling), great, Budget::Within(8.0)),
         ])
     }
 
@@ -209,29 +176,12 @@ impl Bench {
         let floor = count_median(&self.floor)?;
         let logged = count_median(&self.logged)?;
         let row = |name, of: fn(&count::Counts) -> u64, most| {
-            figure(
-                name,
-                Some(of(&floor) as f64),
-                of(&logged) as f64,
-                Budget::AtMost(most),
-            )
+            figure(name, Some(of(&floor) as f64), of(&logged) as f64, Budget::AtMost(most))
         };
         Ok(vec![
-            row(
-                "system calls of a session, with log",
-                |counts| counts.syscalls,
-                90.0,
-            ),
-            row(
-                "user instructions of a session, with log",
-                |counts| counts.instructions,
-                40_000.0,
-            ),
-            row(
-                "cpuid instructions of a session, with log",
-                |counts| counts.cpuid,
-                0.0,
-            ),
+            row("system calls of a session, with log", |counts| counts.syscalls, 90.0),
+            row("user instructions of a session, with log", |counts| counts.instructions, 40_000.0),
+            row("cpuid instructions of a session, with log", |counts| counts.cpuid, 0.0),
         ])
     }
 
@@ -244,28 +194,19 @@ impl Bench {
         }
         let used = server.stop()?;
         // The session that `start` had was paid for as well.
-        Ok((
-            microseconds(used) / (self.scale.sessions + 1) as f64,
-            median(greetings),
-        ))
+        Ok((microseconds(used) / (self.scale.sessions + 1) as f64, median(greetings)))
     }
 }
 
-fn count_median(subject: &Subject) -> io::Result<count::Counts> {
-    let mut counts = (0..COUNTS)
-        .map(|_| count::one_session(subject))
-        .collect::<io::Result<Vec<_>>>()?;
+pub fn count_median(subject: &Subject) -> io::Result<count::Counts> {
+    let mut counts =
+        (0..COUNTS).map(|_| count::one_session(subject)).collect::<io::Result<Vec<_>>>()?;
     counts.sort_unstable();
     Ok(counts[COUNTS / 2])
 }
 
-fn figure(name: &'static str, beside: Option<f64>, value: f64, budget: Budget) -> Figure {
-    Figure {
-        name,
-        beside,
-        value,
-        budget,
-    }
+pub fn figure(name: &'static str, beside: Option<f64>, value: f64, budget: Budget) -> Figure {
+    Figure { name, beside, value, budget }
 }
 
 fn microseconds(time: Duration) -> f64 {
@@ -273,7 +214,7 @@ fn microseconds(time: Duration) -> f64 {
 }
 
 /// The upper one, where there are two in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

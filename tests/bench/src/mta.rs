@@ -19,9 +19,7 @@ pub fn start(crew: usize) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))?;
     for _ in 0..crew {
         let listener = listener.try_clone()?;
-        thread::Builder::new()
-            .stack_size(STACK)
-            .spawn(move || work(&listener))?;
+        thread::Builder::new().stack_size(STACK).spawn(move || work(&listener))?;
     }
     Ok(())
 }

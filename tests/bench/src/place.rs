@@ -19,13 +19,8 @@ pub fn cpus() -> io::Result<Cpus> {
     let mut usable = (0..libc::CPU_SETSIZE as usize)
         // SAFETY: the index is below CPU_SETSIZE.
         .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &allowed) });
-    let first = usable
-        .next()
-        .ok_or_else(|| io::Error::other("no CPU allowed"))?;
-    Ok(Cpus {
-        server: first,
-        load: usable.next_back().unwrap_or(first),
-    })
+    let first = usable.next().ok_or_else(|| io::Error::other("no CPU allowed"))?;
+    Ok(Cpus { server: first, load: usable.next_back().unwrap_or(first) })
 }
 
 /// Keeps the calling thread, and what it starts, on one CPU, ahead of ordinary processes if we may.
@@ -76,9 +71,5 @@ pub fn private_network() -> io::Result<bool> {
 
 /// The system call's result, or errno as an error when it is -1.
 pub fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

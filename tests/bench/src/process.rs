@@ -16,11 +16,7 @@ pub fn descendants(ancestor: i32) -> io::Result<Vec<i32>> {
     let mut found = vec![ancestor];
     let mut next = 0;
     while let Some(&one) = found.get(next) {
-        found.extend(
-            all.iter()
-                .filter(|(_, parent)| *parent == one)
-                .map(|(pid, _)| *pid),
-        );
+        found.extend(all.iter().filter(|(_, parent)| *parent == one).map(|(pid, _)| *pid));
         next += 1;
     }
     found.remove(0);
@@ -40,10 +36,7 @@ pub fn kib(pid: i32, file: &str, name: &str) -> io::Result<u64> {
 /// CPU time of the process itself so far; nothing where the kernel does not keep it.
 pub fn own_cpu(pid: i32) -> Duration {
     let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
-    let nanoseconds = text
-        .split_whitespace()
-        .next()
-        .and_then(|word| word.parse().ok());
+    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 

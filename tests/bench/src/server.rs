@@ -20,11 +20,7 @@ pub struct Subject {
 
 impl Subject {
     pub fn new(binary: &str, arguments: &[&str]) -> Self {
-        let command = [binary]
-            .iter()
-            .chain(arguments)
-            .map(|word| word.to_string())
-            .collect();
+        let command = [binary].iter().chain(arguments).map(|word| word.to_string()).collect();
         Self { command }
     }
 }
@@ -100,13 +96,8 @@ impl Server {
         }
         // Not `Child`: `stop` waits with the system call that also tells the CPU time.
         let pid = command.spawn()?.id().try_into().map_err(io::Error::other)?;
-        let mut server = Self {
-            address,
-            pid,
-            listener,
-            own_cpu_before: Duration::ZERO,
-            running: true,
-        };
+        let mut server =
+            Self { address, pid, listener, own_cpu_before: Duration::ZERO, running: true };
         server.first_session()?;
         server.own_cpu_before = process::own_cpu(pid);
         Ok(server)

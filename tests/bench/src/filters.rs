@@ -1,0 +1,151 @@
+//! What filters and their configuration cost.
+
+use crate::client::Client;
+use crate::count;
+use crate::figure::{Budget, Figure};
+use crate::measure::{Bench, count_median, figure, median};
+use crate::server::{Front, Server, Subject};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, io};
+
+/// Five filters that do not hit the bench's session; they look at all that a session brings.
+const FIVE: [&str; 5] = [
+    "type = \"allow\"\nentries = [\"198.51.100.0/24\", \"2001:db8::/32\", \"from:.example.net\"]\n",
+    "type = \"deny\"\nentries = [\"203.0.113.0/24\", \"198.51.100.7\"]\n",
+    "type = \"deny\"\nentries = [\"helo:.dialup.example\", \"helo:[192.0.2.1]\"]\n",
+    "type = \"deny\"\nentries = [\"from:spam@example.invalid\", \"to:nobody@example.invalid\"]\n",
+    "type = \"deny\"\nentries = [\"from:.spam.example\", \"to:.dead.example\"]\n",
+];
+
+const NULL_MESSAGE: usize = 20_000_000;
+
+/// A folder for configurations.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Folder> {
+        let path =
+            env::temp_dir().join(format!("smtp-wrapper-bench-filters.{}", std::process::id()));
+        fs::create_dir_all(&path)?;
+        Ok(Folder(path))
+    }
+
+    /// A configuration of so many lines, with the five filters first.
+    fn config(&self, name: &str, lines: usize) -> io::Result<PathBuf> {
+        let mut text: String = FIVE.iter().map(|filter| format!("[[filter]]\n{filter}")).collect();
+        let mut comment = 0;
+        while text.lines().count() < lines {
+            comment += 1;
+            text.push_str(match comment % 3 {
+                0 => {
+                    "[[filter]]\ntype = \"deny\"\nentries = [\"192.0.2.1\", \"from:x@y.example\"]\n"
+                }
+                1 => "# a comment, as there are in most files\n",
+                _ => "\n",
+            });
+        }
+        let path = self.0.join(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    fn empty(&self) -> io::Result<PathBuf> {
+        let path = self.0.join("empty.toml");
+        fs::write(&path, "")?;
+        Ok(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Bench {
+    /// Instructions and system calls of filters that do not hit, and of reading a configuration.
+    pub fn filters(&self) -> io::Result<Vec<Figure>> {
+        let folder = Folder::new()?;
+        let asked = folder.config("asked.toml", 0)?;
+        let empty = folder.empty()?;
+        let sixty = folder.config("sixty.toml", 60)?;
+        let plain = self.with_config("none")?;
+        let text = self.with_config(&sixty.to_string_lossy())?;
+        for path in [&asked, &empty, &sixty] {
+            self.compile(path)?;
+        }
+        let compiled = self.with_config(&sixty.to_string_lossy())?;
+        let asked = self.with_config(&asked.to_string_lossy())?;
+        let empty = self.with_config(&empty.to_string_lossy())?;
+        let more = |with: u64, without: u64| with as f64 - without as f64;
+        Ok(vec![
+            figure(
+                "user instructions of five filters that do not hit, read and asked",
+                None,
+                more(asked.instructions, empty.instructions),
+                Budget::AtMost(40_000.0),
+            ),
+            figure(
+                "system calls of the same",
+                None,
+                more(asked.syscalls, empty.syscalls),
+                Budget::AtMost(0.0),
+            ),
+            figure(
+                "user instructions of a configuration of 60 lines and its filters",
+                None,
+                more(text.instructions, plain.instructions),
+                Budget::AtMost(200_000.0),
+            ),
+            figure(
+                "the same, compiled",
+                None,
+                more(compiled.instructions, plain.instructions),
+                Budget::AtMost(60_000.0),
+            ),
+        ])
+    }
+
+    /// A message of 20 MB through the contents filter that passes everything.
+    pub fn null_filter(&self) -> io::Result<Vec<Figure>> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../filters/null.sh");
+        let script = fs::canonicalize(script)?;
+        let subject = self.subject(&["-f", &script.to_string_lossy()]);
+        let mut speeds = Vec::new();
+        for _ in 0..self.scale.repetitions {
+            let server = Server::start(Front::Launcher, &subject, self.cpus.server)?;
+            let mut client = Client::connect(server.address)?;
+            client.ehlo()?;
+            let took = client.send(NULL_MESSAGE)?;
+            client.quit()?;
+            server.stop()?;
+            speeds.push(NULL_MESSAGE as f64 / 1e6 / took.as_secs_f64());
+        }
+        Ok(vec![figure(
+            "20 MB message through `filters/null.sh`, MB/s",
+            None,
+            median(speeds),
+            Budget::AtLeast(150.0),
+        )])
+    }
+
+    fn subject(&self, options: &[&str]) -> Subject {
+        let mut words: Vec<&str> = self.logged.command.iter().map(String::as_str).collect();
+        words.extend(options);
+        let (binary, options) = words.split_first().expect("a command");
+        Subject::new(binary, options)
+    }
+
+    fn with_config(&self, path: &str) -> io::Result<count::Counts> {
+        count_median(&self.subject(&["--config", path]))
+    }
+
+    fn compile(&self, path: &Path) -> io::Result<()> {
+        let compiled = Command::new(&self.logged.command[0]).arg("compile").arg(path).output()?;
+        match compiled.status.success() {
+            true => Ok(()),
+            false => Err(io::Error::other(String::from_utf8_lossy(&compiled.stderr).into_owned())),
+        }
+    }
+}
