@@ -26,7 +26,7 @@ impl Dialogue {
             | State::Pouring
             | State::Closing(_) => self.client_end(),
             State::Data(_) => self.data_input(),
-            State::Discarding { .. } => self.discard_input(),
+            State::Discarding(_) => self.discard_input(),
             State::Commands | State::Auth | State::Alone(_) => self.line_input(),
         }
     }

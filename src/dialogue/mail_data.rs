@@ -2,6 +2,7 @@
 
 #[cfg(doc)]
 use super::Step;
+use super::state::Discarded;
 use super::{Answer, Dialogue, Ending, Expected, State};
 use crate::smtp::data::{MailData, Scan};
 use crate::smtp::reply::Reply;
@@ -145,19 +146,19 @@ impl Dialogue {
 
     /// The rest of the mail data goes nowhere; its end gets this answer.
     pub(super) fn discard(&mut self, data: MailData, answer: Answer, then: Option<Ending>) {
-        self.leave_mta(State::Discarding { data, answer, then });
+        self.leave_mta(State::Discarding(Box::new(Discarded { data, answer, then })));
     }
 
     /// Throws away the mail data that is there.
     pub(super) fn discard_input(&mut self) -> bool {
-        let State::Discarding { data, .. } = &mut self.state else {
+        let State::Discarding(discarded) = &mut self.state else {
             return false;
         };
-        match data.scan(self.client.bytes()) {
+        match discarded.data.scan(self.client.bytes()) {
             Scan::Within(0) => return self.client_end(),
             Scan::Within(count) => self.client.consume(count),
             Scan::Bare(at) => {
-                data.pass_bare();
+                discarded.data.pass_bare();
                 self.client.consume(at + 1);
             }
             Scan::End(count) => {
@@ -171,9 +172,9 @@ impl Dialogue {
     /// The end of refused mail data: the client gets its answer.
     pub(super) fn finish_discarding(&mut self) {
         let alone = State::Alone(&standing::MTA_AWAY);
-        if let State::Discarding { answer, then, .. } = std::mem::replace(&mut self.state, alone) {
-            self.answer(Expected::EndOfData, answer);
-            if let Some(ending) = then {
+        if let State::Discarding(discarded) = std::mem::replace(&mut self.state, alone) {
+            self.answer(Expected::EndOfData, discarded.answer);
+            if let Some(ending) = discarded.then {
                 self.close(ending);
             }
         }

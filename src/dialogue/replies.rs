@@ -259,7 +259,7 @@ impl Dialogue {
                 Some(expected) => self.give_up_outstanding(expected, reply),
                 None => self.say_and_close(&standing::MTA_AWAY),
             },
-            State::Arrived | State::Discarding { .. } | State::Alone(_) | State::Closing(_) => {}
+            State::Arrived | State::Discarding(_) | State::Alone(_) | State::Closing(_) => {}
         }
     }
 

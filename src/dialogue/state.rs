@@ -129,11 +129,19 @@ pub(super) enum State {
     Pouring,
     /// What the client sends is mail data that nobody gets. At its end the
     /// client is given the answer; then the session ends, or goes on alone.
-    Discarding { data: MailData, answer: Answer, then: Option<Ending> },
+    Discarding(Box<Discarded>),
     /// There is no MTA (any more): QUIT is answered, and everything else so.
     Alone(&'static Standing),
     /// What waits for the client is sent, then the connection is closed.
     Closing(Ending),
+}
+
+/// Mail data that nobody gets. In a box: the state is looked at all the time.
+#[derive(Debug)]
+pub(super) struct Discarded {
+    pub(super) data: MailData,
+    pub(super) answer: Answer,
+    pub(super) then: Option<Ending>,
 }
 
 /// What the filters are to be asked about.

@@ -20,10 +20,10 @@ impl Dialogue {
             (_, Some(_)) => limits::REPLY_WAIT,
             (State::Data(_) | State::Pouring, None) => limits::BLOCK_WAIT,
             // A client that thinks its message is over waits for our answer.
-            (State::Discarding { then: Some(_), .. }, None) => {
+            (State::Discarding(discarded), None) if discarded.then.is_some() => {
                 return (limits::REFUSED_DATA_WAIT, self.progress);
             }
-            (State::Discarding { then: None, .. }, None) => limits::BLOCK_WAIT,
+            (State::Discarding(_), None) => limits::BLOCK_WAIT,
             (_, None) => limits::COMMAND_WAIT,
         };
         (self.plan.time_limit.unwrap_or(limit), self.progress)
@@ -41,7 +41,7 @@ impl Dialogue {
             self.close(Ending::ClientStuck);
         } else if !self.expected.is_empty() || !self.to_mta.is_empty() || self.passing > 0 {
             self.mta_lost(Conduct::Silent);
-        } else if matches!(self.state, State::Discarding { .. }) {
+        } else if matches!(self.state, State::Discarding(_)) {
             // What may still come is mail data, and must not be read as commands.
             self.finish_discarding();
             self.close(Ending::Closed(&standing::CLIENT_SILENT));
@@ -71,7 +71,7 @@ impl Dialogue {
             (State::Calling | State::Greeting, _) => "waiting for the MTA's greeting",
             (State::Pouring, _) => "sending a message to the MTA",
             (State::Data(_), _) => "receiving mail data",
-            (State::Discarding { .. }, _) => "discarding refused mail data",
+            (State::Discarding(_), _) => "discarding refused mail data",
             (State::Closing(_), _) => "closing",
             (_, Some(Expected::EndOfData)) => "waiting for the MTA to take a message",
             (_, Some(_)) => "waiting for the MTA's reply",
