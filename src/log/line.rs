@@ -83,10 +83,9 @@ impl Line {
         self
     }
 
-    /// More of the value written last: words of ours.
-    pub fn tail(&mut self, sign: &str, value: &str) -> &mut Self {
-        self.text.extend(sign.as_bytes());
-        self.text.extend(value.as_bytes());
+    /// Words of ours as they stand, with the space before them.
+    pub fn text(&mut self, words: &str) -> &mut Self {
+        self.text.extend(words.as_bytes());
         self
     }
 

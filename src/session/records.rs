@@ -25,8 +25,8 @@ impl Session {
             };
             self.line.word("at", outcome.at.name());
             match self.observed.of(to) {
-                Some(would) => self.line.number("would", would.code.into()).tail(":", would.rule),
-                None => self.line.word("would", "-"),
+                Some(would) => self.line.number("would", would.code.into()).text(":").text(would.rule),
+                None => self.line.text(" would=-"),
             };
             self.line
                 .outside("helo", summary.helo())
@@ -52,8 +52,8 @@ impl Session {
         };
         self.line
             .begin()
-            .word("session", "end")
-            .word("end", ending.name())
+            .text(" session=end end=")
+            .text(ending.name())
             .word("mta", summary.mta.name())
             .outside("why", why)
             .outside("helo", summary.helo())
@@ -73,8 +73,8 @@ impl Session {
 
     /// Ends a line with what every line about a session ends with.
     fn end_line(&mut self, level: Level, authenticated: bool) {
-        let auth = if authenticated { "yes" } else { "-" };
-        self.line.word("tls", "-").word("auth", auth).seconds("t", self.began.elapsed());
+        self.line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
+        self.line.seconds("t", self.began.elapsed());
         self.log.line(level, self.line.as_bytes());
     }
 }
