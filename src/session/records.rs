@@ -25,7 +25,9 @@ impl Session {
             };
             self.line.word("at", outcome.at.name());
             match self.observed.of(to) {
-                Some(would) => self.line.number("would", would.code.into()).text(":").text(would.rule),
+                Some(would) => {
+                    self.line.number("would", would.code.into()).text(":").text(would.rule)
+                }
                 None => self.line.text(" would=-"),
             };
             self.line
