@@ -143,7 +143,11 @@ fn keys_may_be_written_in_every_way_of_toml() {
 }
 
 fn compile(file: &Path) -> std::process::Output {
-    std::process::Command::new(env!("CARGO_BIN_EXE_smtp-wrapper")).arg("compile").arg(file).output().unwrap()
+    std::process::Command::new(env!("CARGO_BIN_EXE_smtp-wrapper"))
+        .arg("compile")
+        .arg(file)
+        .output()
+        .unwrap()
 }
 
 #[test]

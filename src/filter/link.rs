@@ -240,23 +240,27 @@ impl Link {
         let mut places =
             if slot(stage) == OF_MESSAGE { OF_MESSAGE..=OF_MESSAGE } else { 0..=OF_RECIPIENT };
         let Some(at) = places.find(is_hit) else { return Ok(None) };
-        let Some(Finding::Refuse(mut hit)) = self.found.get_mut(at).map(std::mem::take) else {
-            return Ok(None);
+        let Finding::Refuse(hit) = self.at(at) else { return Ok(None) };
+        // It stays noted while the client is held: most leave before the end.
+        let held = match !hit.served && self.policy.on_hit == OnHit::Tarpit {
+            true => Some(self.tarpit(ground)?),
+            false => None,
         };
-        if !hit.served && self.policy.on_hit == OnHit::Tarpit {
-            hit.served = true;
-            match self.tarpit(ground)? {
-                true if self.policy.then_pass => return Ok(None),
-                true => {}
-                // A client that would have waited is not to suffer more.
-                false => hit.refusal = reply::temporary(hit.refusal.clone()),
+        let Some(Finding::Refuse(hit)) = self.found.get_mut(at) else { return Ok(None) };
+        match held {
+            Some(true) if self.policy.then_pass => {
+                self.found.get_mut(at).map(std::mem::take);
+                return Ok(None);
             }
+            // A client that would have waited is not to suffer more.
+            Some(false) => hit.refusal = reply::temporary(hit.refusal.clone()),
+            Some(true) | None => {}
         }
-        let spoken = self.spoken(&hit, facts);
-        if let Some(found) = self.found.get_mut(at) {
-            *found = Finding::Refuse(hit);
+        hit.served |= held.is_some();
+        match self.at(at) {
+            Finding::Refuse(hit) => Ok(Some(self.spoken(hit, facts))),
+            _ => Ok(None),
         }
-        Ok(Some(spoken))
     }
 
     /// Holds the client; false if too many are held already.

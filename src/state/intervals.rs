@@ -23,8 +23,9 @@ const BUCKET: usize = 4 * ENTRY;
 /// 65536 addresses in 2 MiB.
 const BUCKETS: u64 = 16_384;
 
-/// Waiting for another session that looks at the same bucket.
-const LOCK_WAIT: Duration = Duration::from_millis(50);
+/// Waiting for other sessions that look at the same bucket: each takes some
+/// microseconds, but a burst from one address on a busy machine may queue up.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
 
 /// Has so much time passed since this address was here last, or was it never
 /// here? If so, it is noted as being here now. Of several sessions of one
