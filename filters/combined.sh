@@ -7,6 +7,7 @@
 # smtp-wrapper.toml(5) asks several filters in a row as well, without a shell and with each its own on_error; this is
 # for the one program that -f takes.
 set -u
+[ $# -gt 0 ] || exec "$(dirname "$0")/null.sh"
 
 crlf=$(printf '\r\n.'); crlf=${crlf%.}
 commands=
@@ -20,10 +21,6 @@ done
 
 # What a filter answers is kept until it has ended: nothing may be answered before. It has no name in any folder.
 chain() {
-    if [ $# -eq 0 ]; then
-        cat
-        return
-    fi
     filter=$1
     shift
     "$filter" | {

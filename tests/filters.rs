@@ -1,0 +1,258 @@
+//! The programs in `filters/`, run as a session runs them, under the system's sh and, where it is
+//! another, dash.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails so")]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::{Folder, Script, Session};
+
+fn filter(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("filters").join(name)
+}
+
+/// Lists, and a program that answers for DNS: `192.0.2.N` has the name in the file `names/192.0.2.N`,
+/// no name without the file, and no answer if the file is empty.
+struct Place(Folder);
+
+impl Place {
+    fn new(lists: &[(&str, &str)]) -> Place {
+        let folder = Folder::fresh();
+        fs::create_dir(folder.file("names")).unwrap();
+        for (name, text) in lists {
+            fs::write(folder.file(name), text).unwrap();
+        }
+        let resolve = "#!/bin/sh\nf=$(dirname \"$0\")/names/$1\n[ -e \"$f\" ] || exit 1\n[ -s \"$f\" ] || exit 2\ncat \"$f\"\n";
+        fs::write(folder.file("resolve"), resolve).unwrap();
+        fs::set_permissions(folder.file("resolve"), fs::Permissions::from_mode(0o755)).unwrap();
+        Place(folder)
+    }
+
+    fn name(&self, ip: &str, name: &str) {
+        fs::write(self.0.file("names").join(ip), name).unwrap();
+    }
+
+    fn run(&self, name: &str, arguments: &[PathBuf], ip: &str, input: &[u8]) -> Vec<u8> {
+        let mut child = Command::new(filter(name))
+            .args(arguments)
+            .env("SW_FROM_IP", ip)
+            .env("SW_LISTS", self.0.file(""))
+            .env("SW_RESOLVE", self.0.file("resolve"))
+            .env("SW_STARPIT_TIME", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name} complains");
+        output.stdout
+    }
+
+    fn judge(&self, ip: &str) -> String {
+        String::from_utf8(self.run("s25r.sh", &[], ip, b"")).unwrap().trim_end().to_owned()
+    }
+}
+
+#[test]
+fn s25r_knows_names_that_look_like_dial_up_lines() {
+    let place = Place::new(&[]);
+    for (name, verdict) in [
+        ("mail.example.org", ""),
+        ("mx1.example.org", ""),
+        ("mail-1.example.co.jp", ""),
+        ("220-139-165-188.dynamic.example.net", "rule 1"),
+        ("PL068.nas926.example.ne.jp", "rule 5"),
+        ("evrtwa1-ar3-4-65-157-048.evrtwa1.example.net", "rule 1"),
+        ("YahooBB220030220074.example.net", "rule 2"),
+        ("398pkj.example.ne.jp", ""), // a digit in front, but not four labels
+        ("m226.net81-66-158.example.fr", "rule 4"),
+        ("c9531ecc.virtua.example.com.br", ""),
+        ("1.2.example.co.jp", "rule 3"),
+        ("d5.GtokyoFL27.vectant.example.jp", "rule 5"),
+        ("dhcp0339.vpm.example.edu", "rule 6"),
+        ("adsl-ull-235-8.example.it", "rule 1"),
+        ("ppp5.example.org", "rule 6"),
+        ("host5x6.example.org", "rule 1"),
+    ] {
+        place.name("192.0.2.5", name);
+        let expected = match verdict {
+            "" => String::new(),
+            rule => format!("{rule}: {}", name.to_lowercase()),
+        };
+        assert_eq!(place.judge("192.0.2.5"), expected, "{name}");
+    }
+}
+
+#[test]
+fn s25r_and_its_lists() {
+    let place = Place::new(&[
+        ("black_ip_db", "# a comment\n\n^198\\.51\\.100\\.\n"),
+        ("white_ip_db", "^203\\.0\\.113\\.7$  # a friend\n"),
+        ("black_hostname_db", "\\.spam\\.example$\n"),
+        ("white_hostname_db", "\\.good\\.example$\n"),
+    ]);
+    place.name("192.0.2.1", "mail.spam.example");
+    place.name("192.0.2.2", "1-2-3-4.GOOD.example");
+    place.name("192.0.2.3", "1-2-3-4.other.example");
+    place.name("192.0.2.4", ""); // DNS does not answer
+    place.name("192.0.2.6", "evil\u{1b}[2J$(id);`id`.example\nsecond.example");
+    for (ip, verdict) in [
+        ("198.51.100.3", "black address: 198.51.100.3"),
+        ("203.0.113.7", ""),
+        ("203.0.113.70", "no name: 203.0.113.70"),
+        ("192.0.2.1", "black name: mail.spam.example"),
+        ("192.0.2.2", ""),
+        ("192.0.2.3", "rule 1: 1-2-3-4.other.example"),
+        ("192.0.2.4", ""),
+        ("192.0.2.5", "no name: 192.0.2.5"),
+        ("192.0.2.6", ""),
+    ] {
+        assert_eq!(place.judge(ip), verdict, "{ip}");
+    }
+}
+
+#[test]
+fn starpit_waits_where_s25r_refuses_by_a_rule() {
+    let place = Place::new(&[("black_hostname_db", "^bad")]);
+    place.name("192.0.2.1", "1-2-3-4.other.example");
+    place.name("192.0.2.2", "bad.example");
+    let began = std::time::Instant::now();
+    assert_eq!(place.run("starpit.sh", &[], "192.0.2.1", b""), b"");
+    assert!(began.elapsed().as_secs_f64() > 0.9);
+    assert_eq!(place.run("starpit.sh", &[], "192.0.2.2", b""), b"black name: bad.example\n");
+}
+
+const COMMANDS: &str = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@example.org>\r\n";
+
+fn input(message: &[u8]) -> Vec<u8> {
+    [COMMANDS.as_bytes(), b"DATA\r\n", message].concat()
+}
+
+fn messages() -> Vec<Vec<u8>> {
+    let odd = b"Subject: x\r\n\r\n..dot\r\n\xe9\x00\x01 \\ %s\r\nDATA\r\n \r\n.\r\n".to_vec();
+    let large =
+        [b"Subject: y\r\n\r\n".to_vec(), b"0123456789\r\n".repeat(100_000), b".\r\n".to_vec()];
+    vec![b".\r\n".to_vec(), b"\r\n.\r\n".to_vec(), odd, large.concat()]
+}
+
+#[test]
+fn what_passes_passes_as_it_is() {
+    let place = Place::new(&[("relay_allow_address_db", "@example\\.org>")]);
+    let [null, relay] = ["null.sh", "relay-check.sh"].map(filter);
+    for message in messages() {
+        let answer = [b"DATA\r\n".as_slice(), &message].concat();
+        for (name, arguments) in [
+            ("null.sh", vec![]),
+            ("relay-check.sh", vec![]),
+            ("combined.sh", vec![null.clone(), relay.clone()]),
+            ("combined.sh", vec![]),
+        ] {
+            let got = place.run(name, &arguments, "192.0.2.1", &input(&message));
+            assert!(got == answer, "{name}: {}", got.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn relay_check_refuses_recipients_elsewhere() {
+    let place = Place::new(&[
+        ("relay_allow_address_db", "# ours\n@example\\.org>\n"),
+        ("relay_allow_host_db", "^192\\.0\\.2\\.9$\n"),
+    ]);
+    let to =
+        |address: &str| format!("{COMMANDS}RCPT TO:<{address}>\r\nDATA\r\nx\r\n.\r\n").into_bytes();
+    let run =
+        |name: &str, more: &[PathBuf], ip, address: &str| place.run(name, more, ip, &to(address));
+    for address in ["d@other.example", "d@example.org.other.example", "d@badexample.com"] {
+        let said = format!("no relay: RCPT TO:<{address}>\n");
+        assert_eq!(run("relay-check.sh", &[], "192.0.2.1", address), said.as_bytes());
+        let chain = [filter("relay-check.sh"), filter("null.sh")];
+        assert_eq!(run("combined.sh", &chain, "192.0.2.1", address), said.as_bytes());
+        let chain = [filter("null.sh"), filter("relay-check.sh")];
+        assert_eq!(run("combined.sh", &chain, "192.0.2.1", address), said.as_bytes());
+        assert_eq!(run("relay-check.sh", &[], "192.0.2.9", address), b"DATA\r\nx\r\n.\r\n");
+    }
+    assert_eq!(run("relay-check.sh", &[], "192.0.2.1", "D@EXAMPLE.ORG"), b"DATA\r\nx\r\n.\r\n");
+    // Without lists nobody may relay.
+    let place = Place::new(&[]);
+    let said = place.run("relay-check.sh", &[], "192.0.2.1", &to("d@example.org"));
+    assert!(said.starts_with(b"no relay: RCPT TO:<c@example.org>"));
+}
+
+#[test]
+fn tag_subject_rewrites() {
+    let place = Place::new(&[]);
+    for (message, answer) in [
+        (
+            "Subject: x\r\n\r\nSubject: y\r\n.\r\n",
+            "Subject: [outside] x\r\n\r\nSubject: y\r\n.\r\n",
+        ),
+        ("A: b\r\nSUBJECT:x\r\n c\r\n\r\n.\r\n", "A: b\r\nSubject: [outside] x\r\n c\r\n\r\n.\r\n"),
+        ("Subject: [outside] x\r\n\r\n.\r\n", "Subject: [outside] x\r\n\r\n.\r\n"),
+        ("\r\nno header\r\n.\r\n", "\r\nno header\r\n.\r\n"),
+        (".\r\n", ".\r\n"),
+    ] {
+        let got = place.run("tag-subject.py", &[], "192.0.2.1", &input(message.as_bytes()));
+        assert_eq!(got, format!("DATA\r\n{answer}").as_bytes());
+    }
+}
+
+#[test]
+fn the_scripts_are_posix_sh() {
+    for name in
+        ["s25r.sh", "s25r-rules.sh", "starpit.sh", "null.sh", "relay-check.sh", "combined.sh"]
+    {
+        for shell in ["/bin/sh", "/bin/dash"] {
+            if Path::new(shell).exists() {
+                let checked = Command::new(shell).arg("-n").arg(filter(name)).status().unwrap();
+                assert!(checked.success(), "{shell} -n {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn they_work_in_a_session() {
+    let folder = Folder::fresh();
+    let config = folder.file("c.toml");
+    let programs: String = ["relay-check.sh", "null.sh", "tag-subject.py"]
+        .iter()
+        .map(|name| {
+            let path = filter(name);
+            format!("[[filter]]\ntype = \"program\"\nat = \"message\"\ncontract = \"original\"\nrun = [{path:?}]\n")
+        })
+        .collect();
+    fs::write(&config, programs).unwrap();
+    fs::write(folder.file("relay_allow_address_db"), "@mta\\.test>\n").unwrap();
+    for (to, reply) in [("b@mta.test", "250 2.0.0 queued"), ("b@other.test", "450 4.7.1 Refused…")]
+    {
+        let (ours, theirs) = common::connection();
+        let mut command = common::Program::command(&folder.file(""));
+        command.env("SW_LISTS", folder.file("")).env("PATH", std::env::var_os("PATH").unwrap());
+        let options = ["--config", config.to_str().unwrap()];
+        let mut s = Session::on(ours, theirs, Script::polite(), Folder::fresh(), command, &options);
+        s.greets();
+        s.plays(&format!(
+            "C: MAIL FROM:<a@b>\nS: 250…\nC: RCPT TO:<{to}>\nS: 250…\nC: DATA\nS: 354…"
+        ));
+        s.plays("C: Subject: x\nC:\nC: y\nC: .");
+        s.client.gets(reply);
+        s.quits();
+        if reply.starts_with("250") {
+            s.mta_has_message(b"Subject: [outside] x\r\n\r\ny\r\n");
+        } else {
+            s.mta_has_no_message();
+        }
+    }
+}
