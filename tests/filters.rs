@@ -75,7 +75,7 @@ fn s25r_knows_names_that_look_like_dial_up_lines() {
         ("PL068.nas926.example.ne.jp", "rule 5"),
         ("evrtwa1-ar3-4-65-157-048.evrtwa1.example.net", "rule 1"),
         ("YahooBB220030220074.example.net", "rule 2"),
-        ("398pkj.example.ne.jp", ""), // a digit in front, but not four labels
+        ("398pkj.example.ne.jp", "rule 3"),
         ("m226.net81-66-158.example.fr", "rule 4"),
         ("c9531ecc.virtua.example.com.br", ""),
         ("1.2.example.co.jp", "rule 3"),
