@@ -102,7 +102,7 @@ impl Bench {
                 "the same, compiled",
                 None,
                 more(compiled.instructions, plain.instructions),
-                Budget::AtMost(60_000.0),
+                Budget::AtMost(80_000.0),
             ),
         ])
     }
