@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use smtp_wrapper::stage::Stage;
 use smtp_wrapper::limits;
-use smtp_wrapper::smtp::standing::{self, ALL};
+use smtp_wrapper::smtp::standing::ALL;
 
 use crate::mta::{Kind, Mta, Unit, ends_transaction, verb};
 

@@ -34,6 +34,7 @@
 
 mod client;
 mod driver;
+pub mod filtered;
 mod heap;
 mod mta;
 mod program;
