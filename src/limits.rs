@@ -62,6 +62,10 @@ pub const REPLY_WAIT: Duration = Duration::from_secs(5 * 60);
 pub const DATA_REPLY_WAIT: Duration = Duration::from_secs(2 * 60);
 /// Waiting for the next block of mail data, or for a peer to take one (4.5.3.2.5).
 pub const BLOCK_WAIT: Duration = Duration::from_secs(3 * 60);
+/// While a message is kept for filters the MTA hears NOOP this often, for it
+/// waits for its next command no longer than for any other (five minutes, as
+/// RFC 5321 4.5.3.2.7 has it).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Waiting for the MTA's reply to the end of mail data (4.5.3.2.6).
 pub const END_OF_DATA_WAIT: Duration = Duration::from_secs(10 * 60);
 /// Mail data with a bare newline is read to its end, so that the reply stands

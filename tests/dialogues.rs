@@ -11,6 +11,7 @@
 //! M! refuses       the MTA cannot be connected, until it `comes back`
 //! T! passes        the time limit of the wait passes
 //! X! ends          SIGTERM
+//! K! goes on       it is time to let the MTA know that a message is on its way
 //! P! connect mail  the stages at which filters are asked (the first line)
 //! P! keeps         filters look at messages (the same; `original`: the original's replies)
 //! F: rcpt pass     what the filters say when they are asked there, in this order: pass,
@@ -46,6 +47,7 @@ enum Line {
     Does(Peer, String),
     TimePasses,
     Terminated,
+    KeepAlive,
     Gets(Peer, Vec<u8>),
     Event(String),
     Plans(String),
@@ -97,6 +99,7 @@ fn read(path: PathBuf) -> File {
             ("M", "!") => Line::Does(Peer::Mta, rest.to_owned()),
             ("T", "!") => Line::TimePasses,
             ("X", "!") => Line::Terminated,
+            ("K", "!") => Line::KeepAlive,
             (">M", "!") => Line::Event(format!("hang up {rest}")),
             ("S", "!") => Line::Event(format!("end {rest}")),
             ("P", "!") => Line::Plans(rest.to_owned()),
@@ -219,6 +222,7 @@ impl Run<'_> {
                     _ => panic!("{}: what is {what:?}?", self.place(at)),
                 },
                 Line::TimePasses => self.dialogue.expire(),
+                Line::KeepAlive => self.dialogue.keep_alive(),
                 Line::Terminated => self.dialogue.end(&standing::SHUTTING_DOWN),
                 Line::Gets(peer, bytes) => self.expect(at, peer, &bytes),
                 Line::Plans(_) | Line::Filters(..) => {}

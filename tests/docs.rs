@@ -282,6 +282,7 @@ fn the_limits_are_in_the_manual_page() {
         limits::TARPIT_AT_ONCE
     ));
     page.says(&format!("{} octets in memory, and {} in all", limits::SPOOL_MEMORY, limits::SPOOL));
+    page.says(&format!("NOOP every {} seconds", seconds(limits::KEEP_ALIVE)));
     Page::section("FILTERS").says(&format!("in memory up to {} octets", limits::SPOOL_MEMORY));
     page.says(&format!("{} octets of an answer that refuses", limits::PROGRAM_ANSWER));
     page.says(&format!("{} octets of recipients", limits::PROGRAM_RECIPIENTS));

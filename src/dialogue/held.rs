@@ -194,7 +194,11 @@ impl Dialogue {
     /// Is this what we said to the MTA on our own account?
     pub(super) fn is_our_own(&self, expected: &Expected) -> bool {
         match expected {
-            Expected::OurHello | Expected::OurMail | Expected::OurData | Expected::OurRset => true,
+            Expected::OurHello
+            | Expected::OurMail
+            | Expected::OurData
+            | Expected::OurNoop
+            | Expected::OurRset => true,
             Expected::Greeting => self.held,
             _ => false,
         }
@@ -204,11 +208,11 @@ impl Dialogue {
     pub(super) fn own_command_answered(&mut self, expected: &Expected, mut reply: Reply) {
         match expected {
             Expected::OurData => return self.handed(reply),
-            Expected::OurRset if reply.code == 421 => {
+            Expected::OurRset | Expected::OurNoop if reply.code == 421 => {
                 reply.encode(self.to_client.tail());
                 return self.mta_closes();
             }
-            Expected::OurRset => return,
+            Expected::OurRset | Expected::OurNoop => return,
             _ if reply.code >= 400 => return self.cannot_catch_up(Some(&reply)),
             Expected::OurHello => {
                 let extended = self.summary.hello.first().is_some_and(|b| b"eE".contains(b));

@@ -19,7 +19,7 @@ impl Dialogue {
         let found = data.scan(self.client.bytes());
         // Half a reply before the message is over is not half its answer; the
         // rest is thrown away from where it began.
-        if matches!(found, Scan::End(_)) && self.mta_speaks() {
+        if matches!(found, Scan::End(_)) && self.mta_speaks() && self.expected.is_empty() {
             self.confused();
             return true;
         }
@@ -58,6 +58,15 @@ impl Dialogue {
         self.client.consume(count);
         if self.passing == 0 && matches!(self.state, State::Judging) {
             self.ask(Stage::Message, &[]);
+        }
+    }
+
+    /// Lets the MTA know that we are there, while a message is kept.
+    pub fn keep_alive(&mut self) {
+        if self.connected && matches!(self.state, State::Data(_)) && self.expected.is_empty() {
+            self.idle = false;
+            self.to_mta.tail().extend_from_slice(b"NOOP\r\n");
+            self.expected.push_back(Expected::OurNoop);
         }
     }
 

@@ -49,6 +49,7 @@
 
 mod buffer;
 mod commands;
+mod ending;
 mod held;
 mod mail_data;
 mod record;
@@ -60,7 +61,7 @@ use std::collections::VecDeque;
 
 use crate::limits;
 use crate::smtp::reply::Arriving;
-use crate::smtp::standing::{self, Standing};
+use crate::smtp::standing::Standing;
 use crate::stage::{Ruling, Stage};
 
 pub use buffer::Inbox;
@@ -358,59 +359,5 @@ impl Dialogue {
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
-    }
-
-    /// Leaves the MTA's connection: what it was still to get, it does not get.
-    fn leave_mta(&mut self, next: State) {
-        self.hang_up |= std::mem::take(&mut self.connected);
-        self.state = next;
-        self.to_mta.clear();
-        self.mta.clear();
-        self.arriving.clear();
-        self.question = None;
-        self.ruling = None;
-        self.expected.clear();
-        self.client.consume(std::mem::take(&mut self.passing));
-    }
-
-    /// Closes the session once everything for the client is sent.
-    fn close(&mut self, ending: Ending) {
-        if matches!(self.state, State::Closing(_)) {
-            return;
-        }
-        for expected in std::mem::take(&mut self.expected) {
-            if let Expected::Rcpt { to, .. } | Expected::Refused { to, .. } = expected {
-                self.recipient_refused(to, ending.outcome(Stage::Rcpt));
-            }
-        }
-        self.end_transaction(ending.outcome(Stage::Data));
-        self.leave_mta(State::Closing(ending));
-    }
-
-    /// Gives the client a reply of ours.
-    fn say(&mut self, reply: &'static Standing) {
-        let reply = if self.plan.original { standing::as_original(reply) } else { reply };
-        reply.encode(self.to_client.tail());
-    }
-
-    /// Tells the client why, then closes.
-    fn say_and_close(&mut self, reply: &'static Standing) {
-        self.summary.last_refusal = Some(reply.rule);
-        self.say(reply);
-        self.close(Ending::Closed(reply));
-    }
-
-    /// The transaction ends without an answer to its message.
-    fn end_transaction(&mut self, outcome: Outcome) {
-        if let Some(mut transaction) = self.transaction.take() {
-            let outcome = transaction.refusal.take().unwrap_or(outcome);
-            self.record(transaction, outcome);
-        }
-    }
-
-    fn record(&mut self, transaction: Transaction, outcome: Outcome) {
-        if !transaction.to.is_empty() {
-            self.records.push_back(Box::new(Record { transaction, outcome }));
-        }
     }
 }

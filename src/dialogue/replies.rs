@@ -73,6 +73,12 @@ impl Dialogue {
     }
 
     fn reply(&mut self, reply: Reply) {
+        if let Some(Expected::OurNoop) = self.expected.front()
+            && reply.class() == 2
+        {
+            self.expected.pop_front();
+            return;
+        }
         // Before the whole message is with the MTA, nothing it says can be the
         // answer to it.
         if matches!(self.state, State::Data(_) | State::Pouring) || self.is_passing() {
@@ -151,6 +157,7 @@ impl Dialogue {
             Expected::OurHello
             | Expected::OurMail
             | Expected::OurData
+            | Expected::OurNoop
             | Expected::OurRset
             | Expected::Refused { .. } => {}
         }

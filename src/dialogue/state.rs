@@ -100,6 +100,8 @@ pub(super) enum Expected {
     OurMail,
     /// Our own DATA, for a message that was kept.
     OurData,
+    /// Our own NOOP, while a message is kept.
+    OurNoop,
     /// Our own RSET, behind a message that filters refused.
     OurRset,
 }

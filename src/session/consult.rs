@@ -1,5 +1,7 @@
 //! Asking the filters: what they are told, and what becomes of their answer.
 
+use std::time::Instant;
+
 use super::Session;
 use super::floor::Floor;
 use crate::config::{Profile, RejectAt};
@@ -21,10 +23,10 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// With this recipient, of whom there is to be a log line.
-    pub(super) fn of(&self, to: &[u8]) -> Option<Would> {
-        let recipient = self.recipients.iter().rev().find(|(of, _)| of == to);
-        recipient.map(|(_, would)| *would).or(self.message)
+    /// With this recipient, who gets a log line now, and no other.
+    pub(super) fn take(&mut self, to: &[u8]) -> Option<Would> {
+        let recipient = self.recipients.iter().position(|(of, _)| of == to);
+        recipient.map(|at| self.recipients.swap_remove(at).1).or(self.message)
     }
 
     /// The transaction is over.
@@ -168,6 +170,12 @@ impl Session {
                 return dialogue.cannot_keep(&standing::NO_ROOM);
             }
         }
+        // A client may take longer for its message than the MTA waits for DATA.
+        let now = Instant::now();
+        if now.duration_since(*self.mta_heard_of_us.get_or_insert(now)) >= limits::KEEP_ALIVE {
+            dialogue.keep_alive();
+            self.mta_heard_of_us = Some(now);
+        }
         // With the whole message there they are asked what becomes of it.
         if !dialogue.has_whole_message(count)
             && let (Err(Over), left) = self.ask(dialogue, Stage::Data)
@@ -188,6 +196,7 @@ impl Session {
 
     /// The message has gone where it was to go.
     fn forget_message(&mut self) {
+        self.mta_heard_of_us = None;
         self.message = None;
         self.poured = 0;
     }

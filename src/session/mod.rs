@@ -44,6 +44,8 @@ pub(crate) struct Session {
     message: Option<Spool>,
     poured: u64,
     observed: consult::Observed,
+    /// While a message is kept: when the MTA heard of us last.
+    mta_heard_of_us: Option<Instant>,
     /// The session's name, if there are filters to be told.
     name: String,
     refusals_logged: u32,
@@ -74,6 +76,7 @@ impl Session {
             message: None,
             poured: 0,
             observed: consult::Observed::default(),
+            mta_heard_of_us: None,
             name,
             refusals_logged: 0,
             note,

@@ -24,7 +24,7 @@ impl Session {
                 None => self.line.word("code", "-"),
             };
             self.line.word("at", outcome.at.name());
-            match self.observed.of(to) {
+            match self.observed.take(to) {
                 Some(would) => {
                     self.line.number("would", would.code.into()).text(":").text(would.rule)
                 }
