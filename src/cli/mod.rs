@@ -1,0 +1,273 @@
+//! The command line: one table of options that the parser, `--help` and the
+//! tests walk.
+//!
+//! The options of the original program are spelled as they were, with one dash
+//! and several letters (`-sh`), which is why no argument library is used: none
+//! of the small ones can say that, and a session has no instructions to spare
+//! for the large ones.
+
+mod options;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::num::NonZeroU16;
+
+use crate::config::settings::{LogTo, Settings};
+use crate::config::{self, ConfigError, Loaded, Source};
+
+use options::Set;
+pub use options::{OPTIONS, Opt, Scope, help};
+
+/// What `listen` is run with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// Sessions at once.
+    pub max: usize,
+    /// Sessions at once of one client address.
+    pub max_per_address: usize,
+    /// Length of the kernel's queue of connections not yet accepted.
+    pub backlog: i32,
+    /// Addresses to listen on, as written.
+    pub on: Vec<String>,
+    /// `-mh` and `-mp`, which make one address.
+    host: Option<&'static str>,
+    port: Option<NonZeroU16>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Listen {
+            max: 256,
+            max_per_address: 16,
+            backlog: 512,
+            on: Vec::new(),
+            host: None,
+            port: None,
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Default)]
+pub struct Invocation {
+    /// The mode.
+    pub mode: Mode,
+    /// The configuration's file.
+    pub source: Source,
+    /// For `listen`.
+    pub listen: Listen,
+    /// Options of a session, in the order in which they override each other.
+    given: Vec<(&'static Opt, &'static str, &'static str)>,
+    /// The session options as they stood on the command line, for a tool to
+    /// hand to the sessions it starts.
+    pub session_args: Vec<&'static str>,
+    /// The file that `compile` is for.
+    pub file: Option<&'static str>,
+}
+
+impl Invocation {
+    /// Puts the options over the settings.
+    ///
+    /// # Errors
+    /// The first option whose value is wrong.
+    pub fn apply(&self, settings: &mut Settings) -> Result<(), UsageError> {
+        for (option, name, value) in &self.given {
+            if let Set::Session(set) = option.set {
+                set(settings, value).map_err(|why| wrong(name, value, &why))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration with the options over it.
+    ///
+    /// # Errors
+    /// The first mistake in either.
+    pub fn load(&self) -> Result<Loaded, ConfigError> {
+        config::load(self.source, |settings| {
+            self.apply(settings).map_err(|error| ConfigError(error.to_string()))
+        })
+    }
+
+    /// Where to log what is wrong with the rest.
+    #[must_use]
+    pub fn log(&self) -> LogTo {
+        let mut settings = Settings::default();
+        let log = self.given.iter().rfind(|(option, ..)| option.names.contains(&"--log"));
+        if let Some((Opt { set: Set::Session(set), .. }, _, value)) = log {
+            let _ = set(&mut settings, value);
+        }
+        settings.log
+    }
+}
+
+/// What the command line asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// One session, the client on fd 0.
+    #[default]
+    Session,
+    /// The accept loop.
+    Listen,
+    /// The trial on the desk.
+    Try,
+    /// Writes the compiled form of a configuration.
+    Compile,
+    /// `--help`.
+    Help,
+    /// `--version`.
+    Version,
+}
+
+/// What was wrong with the command line; the text names the option.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UsageError(pub String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (smtp-wrapper --help lists the options)", self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Reads the arguments after the program's name, and before them what the
+/// environment says in [`OPTIONS_VARIABLE`].
+///
+/// # Errors
+/// A [`UsageError`] whose text names the argument at fault.
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    environment: Option<OsString>,
+) -> Result<Invocation, UsageError> {
+    let mut asked = Invocation::default();
+    if let Some(words) = environment {
+        asked.environment(text(words)?)?;
+    }
+    let mut mode = None;
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let arg = text(arg)?;
+        match arg {
+            "--help" | "-h" => return Ok(Invocation { mode: Mode::Help, ..asked }),
+            "--version" => return Ok(Invocation { mode: Mode::Version, ..asked }),
+            "listen" if mode.is_none() => mode = Some(Mode::Listen),
+            "try" if mode.is_none() => mode = Some(Mode::Try),
+            "compile" if mode.is_none() => mode = Some(Mode::Compile),
+            _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
+                asked.listen.on.push(arg.to_owned());
+            }
+            _ if !arg.starts_with('-') && mode == Some(Mode::Compile) && asked.file.is_none() => {
+                asked.file = Some(arg);
+            }
+            _ => {
+                let mode = *mode.get_or_insert(Mode::Session);
+                let handed_on = mode != Mode::Session;
+                asked.option(mode, arg, handed_on, || args.next().map(text).transpose())?;
+            }
+        }
+    }
+    asked.mode = mode.unwrap_or_default();
+    asked.listen.add_original();
+    Ok(asked)
+}
+
+/// The environment variable with options for sessions, parted by white space.
+pub const OPTIONS_VARIABLE: &str = "SMTP_WRAPPER_OPTIONS";
+
+impl Invocation {
+    fn environment(&mut self, words: &'static str) -> Result<(), UsageError> {
+        let mut words = words.split_ascii_whitespace();
+        while let Some(word) = words.next() {
+            let option = self.option(Mode::Session, word, false, || Ok(words.next()));
+            option.map_err(|UsageError(what)| UsageError(format!("{OPTIONS_VARIABLE}: {what}")))?;
+        }
+        Ok(())
+    }
+
+    /// Takes one option, `--name VALUE` or `--name=VALUE`.
+    fn option(
+        &mut self,
+        mode: Mode,
+        arg: &'static str,
+        handed_on: bool,
+        next: impl FnOnce() -> Result<Option<&'static str>, UsageError>,
+    ) -> Result<(), UsageError> {
+        let (name, inline) = match arg.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (arg, None),
+        };
+        let Some(known) = OPTIONS.iter().find(|o| o.names.contains(&name)) else {
+            return Err(UsageError(unknown(arg, mode)));
+        };
+        if known.scope == Scope::Listen && mode != Mode::Listen {
+            return Err(UsageError(format!("{name} is an option of `smtp-wrapper listen`")));
+        }
+        let value = match inline {
+            None if known.value.is_empty() => "",
+            Some(_) if known.value.is_empty() => {
+                return Err(UsageError(format!("{name} takes no value")));
+            }
+            Some(value) => value,
+            None => next()?.ok_or_else(|| UsageError(format!("{name} wants {}", known.value)))?,
+        };
+        match known.set {
+            Set::Session(_) => self.given.push((known, name, value)),
+            Set::Listen(set) => {
+                set(&mut self.listen, value).map_err(|why| wrong(name, value, &why))?;
+            }
+            Set::Source => {
+                self.source = if value == "none" { Source::Nothing } else { Source::Named(value) }
+            }
+        }
+        if known.scope == Scope::Session && handed_on {
+            self.session_args.push(name);
+            self.session_args.extend((!known.value.is_empty()).then_some(value));
+        }
+        Ok(())
+    }
+}
+
+impl Listen {
+    /// The address that the original's options make.
+    fn add_original(&mut self) {
+        let port = self.port.map_or(25, NonZeroU16::get);
+        match self.host {
+            Some(host) if host.contains(':') => self.on.push(format!("[{host}]:{port}")),
+            Some(host) => self.on.push(format!("{host}:{port}")),
+            None if self.port.is_some() => self.on.push(port.to_string()),
+            None => {}
+        }
+    }
+}
+
+/// A value that is wrong.
+fn wrong(name: &str, value: &str, why: &str) -> UsageError {
+    UsageError(format!("{name} {value:?}: {why}"))
+}
+
+/// What to say of an argument that is none.
+fn unknown(arg: &str, mode: Mode) -> String {
+    match arg {
+        "listen" | "try" | "compile" => {
+            format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
+        }
+        _ if mode == Mode::Try && !arg.starts_with('-') => {
+            format!(
+                "unknown argument {arg:?}: try listens on 127.0.0.1:2525 and takes options only"
+            )
+        }
+        _ => format!("unknown argument {arg:?}"),
+    }
+}
+
+/// Arguments live as long as the process.
+fn text(arg: OsString) -> Result<&'static str, UsageError> {
+    match arg.into_string() {
+        Ok(arg) => Ok(arg.leak()),
+        Err(arg) => Err(UsageError(format!("{arg:?} is not UTF-8"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
