@@ -87,9 +87,9 @@ pub(super) fn tell_content_from_crashed(
             break;
         }
     }
-    match process.killed_by() {
-        Some(signal) => Err(process.trouble(&format!("ended by signal {signal}"))),
-        None => Ok(()),
+    match process.was_killed() {
+        true => Err(process.trouble("ended by a signal, without an answer")),
+        false => Ok(()),
     }
 }
 

@@ -152,9 +152,9 @@ impl Process {
         self.status().is_some()
     }
 
-    /// The signal that ended it.
-    pub(super) fn killed_by(&self) -> Option<i32> {
-        self.status()?.terminating_signal()
+    /// Was it ended by a signal? (Not every system tells by which.)
+    pub(super) fn was_killed(&self) -> bool {
+        self.status().is_some_and(|status| status.killed() || status.dumped())
     }
 }
 
