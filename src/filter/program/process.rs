@@ -2,9 +2,11 @@
 //! as a whole.
 //!
 //! Its end is noticed by SIGCHLD, so that a grandchild that holds the pipes is
-//! not waited for; it is not reaped before its group has been killed, so that
-//! the group's number cannot have become another's.
+//! not waited for; it is not reaped before its group has been killed, where the
+//! system has a way of looking, so that the group's number cannot have become
+//! another's.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -13,10 +15,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions, kill_process_group, waitid,
-    waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 
 use super::environment;
 use crate::filter::{Facts, Stop};
@@ -35,6 +34,8 @@ pub(super) struct Process {
     input: Option<OwnedFd>,
     /// What it says.
     output: OwnedFd,
+    /// It has ended; by a signal?
+    ended: Cell<Option<bool>>,
 }
 
 /// What came of an attempt to read.
@@ -71,7 +72,13 @@ impl Process {
                 .process_group(0);
             environment::set(&mut command, facts);
             let child = sys::spawn(&mut command)?;
-            Ok(Process { name, group: Pid::from_child(&child), input: Some(input), output })
+            Ok(Process {
+                name,
+                group: Pid::from_child(&child),
+                input: Some(input),
+                output,
+                ended: Cell::new(None),
+            })
         };
         started().map_err(|error| {
             let hint = match Errno::from_io_error(&error) {
@@ -141,20 +148,38 @@ impl Process {
         ]
     }
 
-    /// How it ended, if it has; it is not reaped by this.
-    fn status(&self) -> Option<WaitIdStatus> {
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        waitid(WaitId::Pid(self.group), look).ok().flatten()
-    }
-
     /// Has it ended?
     pub(super) fn has_ended(&self) -> bool {
-        self.status().is_some()
+        self.killed().is_some()
     }
 
-    /// Was it ended by a signal? (Not every system tells by which.)
+    /// Was it ended by a signal?
     pub(super) fn was_killed(&self) -> bool {
-        self.status().is_some_and(|status| status.killed() || status.dumped())
+        self.killed() == Some(true)
+    }
+
+    /// Whether a signal ended it, once it has ended.
+    fn killed(&self) -> Option<bool> {
+        if self.ended.get().is_none() {
+            self.ended.set(self.look());
+        }
+        self.ended.get()
+    }
+
+    /// Looks without reaping it.
+    #[cfg(not(target_os = "openbsd"))]
+    fn look(&self) -> Option<bool> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(self.group), look).ok().flatten()?;
+        Some(status.killed() || status.dumped())
+    }
+
+    /// There is no looking without reaping.
+    #[cfg(target_os = "openbsd")]
+    fn look(&self) -> Option<bool> {
+        let (_, status) = waitpid(Some(self.group), WaitOptions::NOHANG).ok().flatten()?;
+        Some(status.signaled())
     }
 }
 
@@ -162,6 +187,9 @@ impl Drop for Process {
     /// Ends it and whatever it left in its group, and reaps it.
     fn drop(&mut self) {
         let _ = kill_process_group(self.group, Signal::KILL);
+        if cfg!(target_os = "openbsd") && self.ended.get().is_some() {
+            return;
+        }
         while let Err(Errno::INTR) = waitpid(Some(self.group), WaitOptions::empty()) {}
     }
 }
