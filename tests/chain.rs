@@ -95,6 +95,10 @@ impl Ground for Still {
         Ok(false)
     }
 
+    fn has_time(&mut self) -> Result<bool, Stop> {
+        Ok(true)
+    }
+
     fn began(&self) -> Instant {
         self.began.unwrap_or_else(Instant::now)
     }

@@ -42,6 +42,12 @@ pub trait Ground {
     /// [`Stop::Over`] when it has gone.
     fn client_has_spoken(&mut self) -> Result<bool, Stop>;
 
+    /// Is there time left? For a filter that is kept busy and need not wait.
+    ///
+    /// # Errors
+    /// As [`Ground::wait`].
+    fn has_time(&mut self) -> Result<bool, Stop>;
+
     /// When the session began.
     fn began(&self) -> Instant;
 
@@ -81,6 +87,10 @@ impl Ground for Nowhere {
 
     fn client_has_spoken(&mut self) -> Result<bool, Stop> {
         Ok(false)
+    }
+
+    fn has_time(&mut self) -> Result<bool, Stop> {
+        Ok(true)
     }
 
     fn began(&self) -> Instant {

@@ -150,6 +150,14 @@ impl Ground for Floor<'_> {
         Ok(!self.inbox.bytes().is_empty())
     }
 
+    fn has_time(&mut self) -> Result<bool, Stop> {
+        let now = Instant::now();
+        let limit = *self.asked.get_or_insert(now) + self.time_limit;
+        // The client is looked at as well.
+        self.wait_once(&mut [], now, false)?;
+        Ok(now < limit)
+    }
+
     fn began(&self) -> Instant {
         self.began
     }

@@ -6,8 +6,6 @@
 //! started when mail data comes, not at HELO: most sessions that are refused
 //! never get so far.
 
-use std::time::Duration;
-
 use super::answer::{Answer, Outcome};
 use super::ip::{first_line, tell_content_from_crashed};
 use super::process::{Heard, Process};
@@ -16,6 +14,9 @@ use crate::filter::{Facts, Filter, Ground, Stop, Verdict, Woken};
 use crate::limits;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
+
+/// After so many octets of an answer the clock and the client are looked at.
+const LOOK_AFTER: usize = 1024 * 1024;
 
 /// The filter.
 pub(super) struct ContentsFilter {
@@ -133,6 +134,7 @@ impl Running {
     /// Tells it the rest and hears its answer.
     fn converse(&mut self, message: &Spool, ground: &mut dyn Ground) -> Result<(), Stop> {
         let mut telling = true;
+        let mut unlooked = 0;
         loop {
             if telling && !self.tell(message)? {
                 self.process.end_input();
@@ -141,7 +143,15 @@ impl Running {
             // Looked at before its output: what it said before it ended counts.
             let ended = self.process.has_ended();
             match self.process.hear(self.answer.room())? {
-                Heard::Octets(_) => {
+                Heard::Octets(count) => {
+                    // One that talks without end is not waited for, but has its limit.
+                    unlooked += count;
+                    if unlooked >= LOOK_AFTER {
+                        unlooked = 0;
+                        if !ground.has_time()? {
+                            return Err(self.out_of_time(ground));
+                        }
+                    }
                     let more = self.answer.arrived();
                     if !more.map_err(|what| self.process.trouble(&what))? {
                         return Ok(());
@@ -154,10 +164,13 @@ impl Running {
             }
             let woken = ground.wait(&mut self.process.watched(telling), None, false)?;
             if woken == Woken::TimeUp {
-                let limit: Duration = ground.time_limit();
-                let what = format!("no answer in {} seconds", limit.as_secs_f64());
-                return Err(self.process.trouble(&what));
+                return Err(self.out_of_time(ground));
             }
         }
+    }
+
+    fn out_of_time(&self, ground: &dyn Ground) -> Stop {
+        let limit = ground.time_limit().as_secs_f64();
+        self.process.trouble(&format!("no answer in {limit} seconds"))
     }
 }
