@@ -263,6 +263,10 @@ impl Dialogue {
                 self.answer(Expected::EndOfData, Answer::Ours(reply));
             }
             State::Commands | State::Auth => match self.expected.pop_front() {
+                // The client has not asked for anything that could be answered.
+                Some(expected) if self.is_our_own(&expected) => {
+                    self.say_and_close(&standing::MTA_AWAY);
+                }
                 Some(expected) => self.give_up_outstanding(expected, reply),
                 None => self.say_and_close(&standing::MTA_AWAY),
             },
