@@ -5,8 +5,9 @@
 //! stands for CRLF. Words decide: a HELO or sender with `hold` is held, a
 //! recipient with `deny`, `later` or `bye` is refused, and so is everybody but
 //! postmaster when the client is held; a message with `virus` is refused, one
-//! with `rewrite` becomes another. The MTA refuses what has `full` in it, and is
-//! away for the first call if the plan says so.
+//! with `rewrite` becomes another. The MTA refuses recipients with `full` in them
+//! (if it refused senders, what was pipelined behind MAIL would depend on the
+//! cuts), and is away for the first call if the plan says so.
 //!
 //! The invariants, beside those of [`crate`]:
 //!
@@ -239,7 +240,7 @@ impl Run {
                 b"EHLO" => self.says(b"250-mta\r\n250 PIPELINING\r\n"),
                 b"QUIT" => self.says(b"221 bye\r\n"),
                 b"AUTH" => self.says(b"535 no\r\n"),
-                _ if has("full") => self.says(b"452 full\r\n"),
+                b"RCPT" if has("full") => self.says(b"452 full\r\n"),
                 _ => self.says(b"250 ok\r\n"),
             }
         }
