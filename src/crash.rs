@@ -24,9 +24,9 @@ pub fn install(log: LogTo) {
         standing::INTERNAL.encode(&mut reply);
         say(&reply);
         let mut line = Line::without_session();
-        line.word("session", "panic").word("end", standing::INTERNAL.rule);
+        line.word(" session=", "panic").word(" end=", standing::INTERNAL.rule);
         if let Some(place) = info.location() {
-            line.word("file", place.file()).number("line", place.line().into());
+            line.word(" file=", place.file()).number(" line=", place.line().into());
         }
         Log::new(log).line(Level::Error, line.as_bytes());
         std::process::exit(exit::INTERNAL.into());

@@ -133,6 +133,6 @@ fn turn_away(log: &mut Log, reply: &Standing, why: &dyn Display) -> ExitCode {
 /// The log's line of a process that came to no session.
 fn no_session(log: &mut Log, level: Level, end: &str, why: &dyn Display) {
     let mut line = Line::without_session();
-    line.word("session", "none").word("end", end).outside("why", why.to_string().as_bytes());
+    line.word(" session=", "none").word(" end=", end).outside(" why=", why.to_string().as_bytes());
     log.line(level, line.as_bytes());
 }

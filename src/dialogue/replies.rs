@@ -73,15 +73,14 @@ impl Dialogue {
     }
 
     fn reply(&mut self, reply: Reply) {
-        if let Some(Expected::OurNoop) = self.expected.front()
-            && reply.class() == 2
-        {
-            self.expected.pop_front();
-            return;
-        }
         // Before the whole message is with the MTA, nothing it says can be the
         // answer to it.
         if matches!(self.state, State::Data(_) | State::Pouring) || self.is_passing() {
+            // But for what we said so that it waits.
+            if reply.class() == 2 && matches!(self.expected.front(), Some(Expected::OurNoop)) {
+                self.expected.pop_front();
+                return;
+            }
             return self.early_reply(reply);
         }
         match self.expected.pop_front() {

@@ -18,25 +18,25 @@ impl Session {
                     return;
                 }
             }
-            self.line.begin().word("verdict", outcome.verdict()).word("rule", outcome.rule);
+            self.line.begin().word(" verdict=", outcome.verdict()).word(" rule=", outcome.rule);
             match outcome.code {
-                Some(code) => self.line.number("code", code.into()),
-                None => self.line.word("code", "-"),
+                Some(code) => self.line.number(" code=", code.into()),
+                None => self.line.word(" code=", "-"),
             };
-            self.line.word("at", outcome.at.name());
+            self.line.word(" at=", outcome.at.name());
             match self.observed.take(to) {
                 Some(would) => {
-                    self.line.number("would", would.code.into()).text(":").text(would.rule)
+                    self.line.number(" would=", would.code.into()).text(":").text(would.rule)
                 }
                 None => self.line.text(" would=-"),
             };
             self.line
-                .outside("helo", summary.helo())
-                .outside("from", &record.transaction.from)
-                .outside("to", to)
-                .outside("reply", &outcome.text);
+                .outside(" helo=", summary.helo())
+                .outside(" from=", &record.transaction.from)
+                .outside(" to=", to)
+                .outside(" reply=", &outcome.text);
             if !outcome.why.is_empty() {
-                self.line.outside("why", &outcome.why);
+                self.line.outside(" why=", &outcome.why);
             }
             self.end_line(Level::Info, summary.authenticated);
         }
@@ -56,27 +56,27 @@ impl Session {
             .begin()
             .text(" session=end end=")
             .text(ending.name())
-            .word("mta", summary.mta.name())
-            .outside("why", why)
-            .outside("helo", summary.helo())
-            .number("messages", summary.messages.into())
-            .number("octets", summary.relayed)
-            .number("refused", summary.refused.into())
-            .word("rule", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
+            .word(" mta=", summary.mta.name())
+            .outside(" why=", why)
+            .outside(" helo=", summary.helo())
+            .number(" messages=", summary.messages.into())
+            .number(" octets=", summary.relayed)
+            .number(" refused=", summary.refused.into())
+            .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
         let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
         self.end_line(level, summary.authenticated);
     }
 
     /// One line of something amiss that makes no difference to the client.
     pub(super) fn note(&mut self, what: &str) {
-        self.line.begin().word("session", "note").outside("why", what.as_bytes());
+        self.line.begin().word(" session=", "note").outside(" why=", what.as_bytes());
         self.log.line(Level::Info, self.line.as_bytes());
     }
 
     /// Ends a line with what every line about a session ends with.
     fn end_line(&mut self, level: Level, authenticated: bool) {
         self.line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
-        self.line.seconds("t", self.began.elapsed());
+        self.line.seconds(" t=", self.began.elapsed());
         self.log.line(level, self.line.as_bytes());
     }
 }
