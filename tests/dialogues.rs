@@ -317,7 +317,12 @@ impl Run<'_> {
                         Cut::EachOctet => 1,
                         _ => octets.len(),
                     };
-                    self.kept.extend_from_slice(&octets[..count]);
+                    let octets = octets[..count].to_vec();
+                    if self.dialogue.message_begins() {
+                        self.kept.clear();
+                        self.poured = 0;
+                    }
+                    self.kept.extend_from_slice(&octets);
                     self.dialogue.kept(count);
                 }
                 Step::Pour(into) => {

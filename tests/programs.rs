@@ -358,3 +358,38 @@ fn a_broken_filter_passes_if_it_may() {
         s.quits();
     }
 }
+
+#[test]
+fn a_message_that_the_mta_did_not_take_does_not_get_into_the_next_one() {
+    let folder = Folder::fresh();
+    let config = folder.file("config.toml");
+    for run in ["/nonexistent", "/bin/cat"] {
+        // The one changes nothing; the other answers with what it was told, which is no message.
+        let text = format!(
+            "[[filter]]\ntype = \"program\"\nat = \"message\"\ncontract = \"original\"\nrun = [{run:?}]\n\
+             on_error = \"pass\"\non_hit = \"refuse\"\nobserve = true\n"
+        );
+        fs::write(&config, text).unwrap();
+        let script = Script::polite().once("DATA", "451 4.3.2 not now");
+        let mut s = Session::with_options(script, &["--config", config.to_str().unwrap()]);
+        s.greets();
+        for (to, text, reply) in
+            [("b", "first", "451 4.3.2 not now"), ("c", "second", "250 2.0.0 queued")]
+        {
+            s.plays(&format!(
+                "C: MAIL FROM:<a@client.example>
+                 S: 250 2.1.0 sender ok
+                 C: RCPT TO:<{to}@mta.test>
+                 S: 250 2.1.5 recipient ok
+                 C: DATA
+                 S: 354 End data with…
+                 C: {text}
+                 C: .
+                 S: {reply}"
+            ));
+        }
+        s.quits();
+        s.mta_has_message(b"second\r\n");
+        assert_eq!(s.mta.heard().messages.first().map(|message| message.to.len()), Some(1));
+    }
+}

@@ -222,6 +222,7 @@ impl Dialogue {
             }
             // The MTA is asked when the filters have seen the message.
             Command::Data if self.plan.keep => {
+                self.message_begins = true;
                 let send = &standing::SEND_MAIL_DATA;
                 return self.answer(Expected::Data, Answer::Ours(send));
             }

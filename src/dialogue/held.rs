@@ -212,6 +212,10 @@ impl Dialogue {
                 reply.encode(self.to_client.tail());
                 return self.mta_closes();
             }
+            // The transaction may stand: its recipients must not get another message.
+            Expected::OurRset if reply.code >= 400 => {
+                return self.leave_mta(State::Alone(&standing::MTA_AWAY));
+            }
             Expected::OurRset | Expected::OurNoop => return,
             _ if reply.code >= 400 => return self.cannot_catch_up(Some(&reply)),
             Expected::OurHello => {
@@ -226,6 +230,10 @@ impl Dialogue {
 
     /// Tells the MTA the next thing that the client has said.
     fn catch_up(&mut self, answered: &Expected) {
+        // What it says now, it says before it is asked.
+        if self.mta_speaks() {
+            return self.cannot_catch_up(None);
+        }
         self.state = State::CatchingUp;
         let mail = self.transaction.as_ref().map(|t| t.lines.as_slice());
         let out = self.to_mta.tail();

@@ -49,6 +49,12 @@ impl Dialogue {
         true
     }
 
+    /// Is this [`Step::Keep`] the first of a message? Then whatever was kept of the
+    /// one before, it must be forgotten. True once.
+    pub fn message_begins(&mut self) -> bool {
+        std::mem::take(&mut self.message_begins)
+    }
+
     /// This many octets of a [`Step::Keep`] are kept.
     pub fn kept(&mut self, count: usize) {
         self.idle = false;

@@ -97,6 +97,8 @@ pub struct Dialogue {
     our_name: String,
     /// There is a connection to the MTA, or one being made.
     connected: bool,
+    /// The next [`Step::Keep`] is the first of a message.
+    message_begins: bool,
     /// The MTA's connection is to be closed.
     hang_up: bool,
     /// The session is to end after the reply to the end of mail data.
@@ -145,6 +147,7 @@ impl Dialogue {
             held: false,
             our_name: String::new(),
             connected: false,
+            message_begins: false,
             hang_up: false,
             ending: None,
             idle: false,

@@ -156,6 +156,10 @@ impl Session {
 
     /// Keeps mail data for the filters, and shows it to them.
     pub(super) fn keep(&mut self, dialogue: &mut Dialogue, count: usize) {
+        // However the message before ended, nothing of it may get into this one.
+        if dialogue.message_begins() {
+            self.forget_message();
+        }
         let octets = dialogue.inbox(Peer::Client).bytes().get(..count).unwrap_or_default();
         let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
         match message.append(octets) {

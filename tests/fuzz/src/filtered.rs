@@ -125,9 +125,13 @@ impl Run {
                 }
                 Step::Consult(stage) => self.judge(stage, hold_at_connect),
                 Step::Keep(octets) => {
-                    let count = octets.len().min(self.piece);
-                    self.kept.extend_from_slice(&octets[..count]);
-                    self.dialogue.kept(count);
+                    let octets = octets[..octets.len().min(self.piece)].to_vec();
+                    if self.dialogue.message_begins() {
+                        self.kept.clear();
+                        self.poured = 0;
+                    }
+                    self.kept.extend_from_slice(&octets);
+                    self.dialogue.kept(octets.len());
                 }
                 Step::Pour(into) => {
                     let rest = &self.kept[self.poured..];
