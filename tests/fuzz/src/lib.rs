@@ -34,10 +34,12 @@
 
 mod client;
 mod driver;
+mod filters;
 mod heap;
 mod mta;
 mod program;
 pub mod seeds;
+mod steps;
 
 use smtp_wrapper::limits;
 
@@ -53,11 +55,14 @@ pub fn check(input: &[u8], obedient: bool) {
     let events = program::parse(input);
     let show = std::env::var_os("FUZZ_SHOW").is_some();
     if show {
-        events.iter().for_each(|event| println!("{event}"));
+        println!("as it is:");
     }
     let whole = driver::play(&events, obedient, None, show);
     let piece = if program::length(&events) > LONG { 509 } else { 1 };
-    let pieces = driver::play(&events, obedient, Some(piece), false);
+    if show {
+        println!("in pieces of {piece}:");
+    }
+    let pieces = driver::play(&events, obedient, Some(piece), show);
     if whole.comparable && pieces.comparable {
         assert_eq!(whole, pieces, "cut into pieces of {piece} octets it ends differently");
     }
