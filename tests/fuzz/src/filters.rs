@@ -207,6 +207,7 @@ impl Filters {
 
     /// Mail data is to be kept; what goes wrong with it, if anything does.
     pub fn keep(&mut self, octets: &[u8]) -> Option<Trouble> {
+        // What is left of a message that came to nothing is no part of the next one.
         if std::mem::take(&mut self.done) {
             self.kept.clear();
             (self.poured, self.passed) = (0, false);

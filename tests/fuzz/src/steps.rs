@@ -173,9 +173,9 @@ impl Run {
         let other = peer.other();
         let bytes = self.dialogue.pending(other);
         let bytes = bytes[..bytes.len().min(self.taken)].to_vec();
-        // A client that sends mail data unasked would have to be read ahead of its replies.
-        let unasked =
-            other == Peer::Mta && self.mta.is_in_data() && self.filters.due(&self.client).is_none();
+        // Mail data that is sent before its 354 has been read would have to be told from what
+        // came before by reading ahead.
+        let unasked = other == Peer::Mta && self.mta.is_in_data() && !self.filters.plan.keep;
         if !bytes.is_empty() && !unasked && self.write(other, &bytes) {
             return true;
         }
