@@ -3,10 +3,11 @@
 
 use std::cell::Cell;
 
-use smtp_wrapper::stage::Stage;
 use smtp_wrapper::limits;
-use smtp_wrapper::smtp::standing::ALL;
+use smtp_wrapper::smtp::standing::{self, ALL, Standing};
+use smtp_wrapper::stage::Stage;
 
+use crate::filters::{Filters, NAME};
 use crate::mta::{Kind, Mta, Unit, ends_transaction, verb};
 
 /// What became of one recipient.
@@ -87,6 +88,16 @@ impl Client {
         }
     }
 
+    /// How many octets have arrived.
+    pub fn arrived(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// What stands at this octet, up to the end of the line.
+    pub fn line_at(&self, at: usize) -> &[u8] {
+        self.sent[at..].split(|&b| b == b'\r').next().unwrap_or_default()
+    }
+
     /// The paths of all lines that may be RCPT.
     pub fn recipients(&self) -> Vec<Vec<u8>> {
         let is_rcpt = |l: &&[u8]| l.get(..5).is_some_and(|l| l.eq_ignore_ascii_case(b"RCPT "));
@@ -134,7 +145,7 @@ impl Client {
         self.state == State::Adrift
     }
 
-    pub fn got(&mut self, bytes: &[u8], mta: &Mta) {
+    pub fn got(&mut self, bytes: &[u8], mta: &Mta, filters: &mut Filters) {
         self.received.extend_from_slice(bytes);
         for &octet in bytes {
             let after_cr = self.line.last() == Some(&b'\r');
@@ -143,12 +154,12 @@ impl Client {
             if octet == b'\n' {
                 let mut line = std::mem::take(&mut self.line);
                 line.truncate(line.len() - 2);
-                self.reply_line(&line, mta);
+                self.reply_line(&line, mta, filters);
             }
         }
     }
 
-    fn reply_line(&mut self, line: &[u8], mta: &Mta) {
+    fn reply_line(&mut self, line: &[u8], mta: &Mta, filters: &mut Filters) {
         let shown = line.escape_ascii().to_string();
         assert!(line.len() >= 4, "the client gets {shown}");
         assert!(line[..3].iter().all(u8::is_ascii_digit), "the client gets {shown}");
@@ -163,23 +174,26 @@ impl Client {
             b'-' => {}
             b' ' => {
                 let lines = std::mem::take(&mut self.lines);
-                self.reply(code, &lines, mta);
+                self.reply(code, &lines, mta, filters);
             }
             _ => panic!("the client gets {shown}"),
         }
     }
 
-    fn reply(&mut self, code: u16, lines: &[Vec<u8>], mta: &Mta) {
+    fn reply(&mut self, code: u16, lines: &[Vec<u8>], mta: &Mta, filters: &mut Filters) {
         let shown = format!("{code} {}", lines[0].escape_ascii());
         assert!(!self.last, "after the last reply comes {shown}");
-        self.last = code == 421;
-        let ours = ALL
-            .iter()
-            .find(|s| s.code == code && lines.len() == 1 && s.text.as_bytes() == &lines[0][..]);
+        let ours = self.ours(code, lines, filters);
+        // The original said 451 where it closed.
+        let closes = |s: &Standing| matches!(s.rule, "mta.away" | "session.client-silent");
+        self.last = code == 421 || ours.is_some_and(closes);
+        let text = self.unit().map(<[u8]>::to_vec).unwrap_or_default();
+        let refused = filters.refused(code, lines, self.greeted, &text);
         if !self.greeted {
             self.greeted = true;
             assert!(matches!(code, 220 | 400..), "greeting {shown}");
-            self.account(code, lines, ours.is_some(), None, mta);
+            let held = filters.held && lines[..] == [format!("{NAME} ESMTP").into_bytes()];
+            self.account(code, lines, ours.is_some() || refused || held, None, mta, filters);
             return;
         }
         if self.state == State::Adrift {
@@ -188,7 +202,7 @@ impl Client {
         }
         let Some(unit) = self.unit().map(<[u8]>::to_vec) else {
             assert!(code >= 400, "a reply to nothing: {shown}");
-            if self.state == State::Data && self.time_passed && !(ours.is_some() && code == 421) {
+            if self.state == State::Data && self.time_passed && !(ours.is_some() && self.last) {
                 self.state = State::Adrift;
                 self.message(code);
             } else {
@@ -204,11 +218,12 @@ impl Client {
             _ => (Kind::Command, line),
         };
         let verb = if kind == Kind::Command { verb(line) } else { Vec::new() };
-        let asked = Unit { text: text.to_vec(), kind };
-        self.account(code, lines, ours.is_some(), Some(&asked), mta);
-        if ours.is_some_and(|s| s.code < 400) {
-            assert_eq!(verb, b"QUIT", "{shown}");
-        }
+        let asked = Unit { text: text.to_vec(), kind, own: false };
+        let hello = filters.held
+            && matches!(&verb[..], b"HELO" | b"EHLO")
+            && (code, lines[0].as_slice()) == (250, NAME.as_bytes());
+        let ours_now = ours.is_some() || refused || hello;
+        let unasked = self.account(code, lines, ours_now, Some(&asked), mta, filters);
         self.state = match code {
             354 if verb == b"DATA" => State::Data,
             334 if verb == b"AUTH" || kind == Kind::AuthLine => State::Auth,
@@ -233,7 +248,10 @@ impl Client {
             b"RCPT" => match (&mut self.transaction, path(line)) {
                 (_, None) => assert!(code >= 400, "RCPT without a path: {shown}"),
                 (Some(accepted), Some(to)) if code < 400 => accepted.push(to),
-                (_, Some(to)) if ours.is_none() => self.decided.push((to, false)),
+                // What the MTA closes with by itself is not about this recipient.
+                (_, Some(to)) if ours.is_none() && !(unasked && code == 421) => {
+                    self.decided.push((to, false));
+                }
                 _ => {}
             },
             other if code < 400 && ends_transaction(other) => self.abandoned(),
@@ -241,7 +259,30 @@ impl Client {
         }
     }
 
-    /// Finds what the MTA said of which this is the relayed form.
+    /// The reply of ours that this is. A positive one is ours only where we may
+    /// give it; else it has to be the MTA's.
+    fn ours(&self, code: u16, lines: &[Vec<u8>], filters: &Filters) -> Option<&'static Standing> {
+        let original = filters.plan.original;
+        let as_said = |s| if original { standing::as_original(s) } else { s };
+        let is_it = |s: &&Standing| s.code == code && s.text.as_bytes() == &lines[0][..];
+        let ours = ALL.iter().map(as_said).find(is_it).filter(|_| lines.len() == 1)?;
+        let verb = self
+            .unit()
+            .filter(|_| self.state == State::Commands)
+            .map(|unit| verb(unit.strip_suffix(b"\r\n").unwrap_or(unit)));
+        let verb = verb.unwrap_or_default();
+        let may = match ours.rule {
+            "smtp.bye" => verb == b"QUIT",
+            "smtp.send-mail-data" => verb == b"DATA" && filters.plan.keep,
+            "smtp.ok" => filters.held && matches!(&verb[..], b"MAIL" | b"RSET" | b"NOOP"),
+            "smtp.cannot-verify" => filters.held && verb == b"VRFY",
+            _ => code >= 400,
+        };
+        may.then_some(ours)
+    }
+
+    /// Finds what the MTA said of which this is the relayed form; true if the client's
+    /// command was not what it answered.
     fn account(
         &mut self,
         code: u16,
@@ -249,30 +290,45 @@ impl Client {
         ours: bool,
         asked: Option<&Unit>,
         mta: &Mta,
-    ) {
+        filters: &Filters,
+    ) -> bool {
         if ours {
-            return;
+            return false;
         }
         let is_hello = asked.is_some_and(|unit| matches!(&verb(&unit.text)[..], b"EHLO" | b"HELO"));
         let same = |reply: &&(usize, &crate::mta::Reply)| {
             let said = &reply.1.lines;
+            let unit = reply.1.unit.map(|unit| &mta.units[unit]);
+            let own = unit.is_some_and(|unit| unit.own);
+            let is_rcpt = asked.is_some_and(|asked| verb(&asked.text) == b"RCPT");
+            if is_rcpt && (own || unit.is_none() && filters.held) {
+                // A held client's recipient gets what its MAIL, say, was refused with.
+                let last = said.last().map(|line| String::from_utf8_lossy(line).into_owned());
+                let last = last.unwrap_or_default();
+                if lines[..] == [last.into_bytes()] && code >= 400 && reply.1.code == code {
+                    return true;
+                }
+            }
             let text = if is_hello { said[0] == lines[0] } else { said[..] == *lines };
-            let fits = match (reply.1.unit.map(|unit| &mta.units[unit]), asked) {
+            let fits = match (unit, asked) {
                 (None, Some(asked)) => code >= 400 || asked.kind != Kind::Message,
                 (Some(unit), Some(asked)) => {
-                    is_same(unit, asked) || code >= 400 && asked.kind == Kind::Message
+                    is_same(unit, asked)
+                        || code >= 400 && asked.kind == Kind::Message
+                        || code == 421 && own
                 }
                 (unit, None) => unit.is_none_or(|unit| unit.kind == Kind::Greeting),
             };
-            reply.1.code == code && text && fits
+            reply.1.code == code && text && fits && (!own || code >= 400)
         };
         let replies: Vec<_> = mta.replies.iter().enumerate().skip(self.used).collect();
         let found = replies.iter().find(same);
         let shown = lines[0].escape_ascii();
         let to = asked.map(|unit| unit.text.escape_ascii().to_string());
-        let (at, _) =
+        let (at, reply) =
             found.unwrap_or_else(|| panic!("the MTA did not say {code} {shown} to {to:?}"));
         self.used = at + 1;
+        reply.unit.is_none_or(|unit| mta.units[unit].own)
     }
 
     fn message(&mut self, code: u16) {
@@ -305,7 +361,7 @@ fn is_same(got: &Unit, sent: &Unit) -> bool {
 }
 
 /// The forward-path of a RCPT line, if it has one.
-fn path(line: &[u8]) -> Option<Vec<u8>> {
+pub fn path(line: &[u8]) -> Option<Vec<u8>> {
     let rest = line.get(b"RCPT TO:".len()..)?.trim_ascii_start();
     let Some(rest) = rest.strip_prefix(b"<") else {
         return rest.split(|&b| b == b' ').next().map(<[u8]>::to_vec);

@@ -1,12 +1,12 @@
-//! Plays a program: does the dialogue's steps on wires that are made of memory,
-//! in the order in which `session.rs` does them on sockets.
+//! Plays a program: what happens, and what must hold when nothing more does.
 
-use smtp_wrapper::dialogue::{Dialogue, Ending, Peer, Plan, Record, Step};
+use smtp_wrapper::dialogue::{Dialogue, Ending, Peer, Record};
 use smtp_wrapper::limits;
 use smtp_wrapper::smtp::standing;
 use smtp_wrapper::stage::Stage;
 
 use crate::client::{Client, Fate};
+use crate::filters::Filters;
 use crate::mta::Mta;
 use crate::program::Event;
 use crate::{WAITING, heap};
@@ -25,67 +25,92 @@ pub struct Outcome {
 
 impl PartialEq for Outcome {
     fn eq(&self, other: &Self) -> bool {
-        // How many more commands of a group went to an MTA that then fails
-        // depends on whether its last words came in one piece.
-        let got = if self.mta_failed && other.mta_failed {
+        // How many more commands of a group went to an MTA that then fails, and how many recipients
+        // are given up with it, depends on whether its last words came in one piece.
+        let failed = self.mta_failed && other.mta_failed;
+        let got = if failed {
             self.to_mta.starts_with(&other.to_mta) || other.to_mta.starts_with(&self.to_mta)
         } else {
             self.to_mta == other.to_mta
         };
+        let given_up = |fate: &&Fate| failed && fate.code == Some(421) && fate.at == Stage::Rcpt;
+        let told = |fates: &[Fate]| -> Vec<Fate> {
+            fates.iter().filter(|fate| !given_up(fate)).cloned().collect()
+        };
         got && self.to_client == other.to_client
-            && self.fates == other.fates
+            && told(&self.fates) == told(&other.fates)
             && self.ending == other.ending
     }
 }
 
 /// The wire between us and a peer.
 #[derive(Default)]
-struct Wire {
+pub(crate) struct Wire {
     /// Sent by the peer, not received yet.
-    pending: Vec<u8>,
-    at: usize,
-    closed: bool,
-    broken: bool,
+    pub pending: Vec<u8>,
+    pub at: usize,
+    pub closed: bool,
+    pub broken: bool,
     /// We know that it is closed or broken.
-    noticed: bool,
+    pub noticed: bool,
     /// It takes nothing now.
-    stalled: bool,
+    pub stalled: bool,
 }
 
-struct Run {
-    dialogue: Dialogue,
-    client: Client,
-    mta: Mta,
-    wires: [Wire; 2],
+pub(crate) struct Run {
+    pub dialogue: Dialogue,
+    pub client: Client,
+    pub mta: Mta,
+    pub filters: Filters,
+    pub wires: [Wire; 2],
     /// The MTA's connection is there.
-    connected: bool,
-    obedient: bool,
+    pub connected: bool,
+    /// It cannot be made now.
+    pub refuses: bool,
+    pub calls: usize,
+    pub obedient: bool,
     /// In pieces of how many octets is received and written.
-    arrives: usize,
-    taken: usize,
-    fates: Vec<Fate>,
-    over: Option<Ending>,
-    received: usize,
-    written: usize,
-    recorded: usize,
+    pub arrives: usize,
+    pub taken: usize,
+    pub fates: Vec<Fate>,
+    pub over: Option<Ending>,
+    pub received: usize,
+    pub written: usize,
+    /// Steps that cannot go on for ever without something else: what was written and
+    /// kept, in octets, records, questions, calls.
+    pub moved: usize,
     /// The heap that the dialogue holds.
-    holds: isize,
-    comparable: bool,
+    pub holds: isize,
+    pub comparable: bool,
     /// The client may have been given up because it took no replies.
-    deaf: bool,
-    show: bool,
+    pub deaf: bool,
+    pub show: bool,
 }
 
 /// Plays the events; in pieces of `piece` octets, if given, whatever they say.
 pub fn play(events: &[Event], obedient: bool, piece: Option<usize>, show: bool) -> Outcome {
+    let begin = events.iter().take_while(|event| match event {
+        Event::Plan(_) | Event::FiltersSay(_) | Event::CannotKeep(_) => true,
+        Event::Breaks(peer) => *peer == Peer::Mta,
+        _ => false,
+    });
+    let (begin, events) = events.split_at(begin.count());
+    let plan = match begin.first() {
+        Some(Event::Plan(octet)) => Filters::plan(*octet),
+        _ => Filters::plan(0),
+    };
     let before = heap::live();
-    let dialogue = Dialogue::new(Plan::default());
+    let dialogue = Dialogue::new(plan);
+    let holds = heap::live() - before;
     let mut run = Run {
         dialogue,
         client: Client::new(),
-        mta: Mta::new(),
+        mta: Mta::new(plan.keep),
+        filters: Filters::new(plan),
         wires: Default::default(),
         connected: false,
+        refuses: false,
+        calls: 0,
         obedient,
         arrives: piece.unwrap_or(usize::MAX),
         taken: piece.unwrap_or(usize::MAX),
@@ -93,19 +118,25 @@ pub fn play(events: &[Event], obedient: bool, piece: Option<usize>, show: bool) 
         over: None,
         received: 0,
         written: 0,
-        recorded: 0,
-        holds: 0,
+        moved: 0,
+        holds,
         comparable: true,
         deaf: false,
         show,
     };
-    run.holds = heap::live() - before;
-    let refuses = matches!(events.first(), Some(Event::Breaks(Peer::Mta)));
-    run.wires[Peer::Mta as usize].broken = refuses;
+    for event in begin {
+        if show {
+            println!("{event}");
+        }
+        run.happens(event, piece.is_some());
+    }
     run.settle();
     for event in events {
         if run.over.is_some() {
             break;
+        }
+        if show {
+            println!("{event}");
         }
         run.happens(event, piece.is_some());
         run.settle();
@@ -138,7 +169,9 @@ impl Run {
                 }
                 wire.pending.extend_from_slice(bytes);
             }
+            Event::Closes(Peer::Mta) if !self.connected => {}
             Event::Closes(peer) => self.wires[peer as usize].closed = true,
+            Event::Breaks(Peer::Mta) if !self.connected => self.refuses ^= true,
             Event::Breaks(peer) => {
                 let wire = &mut self.wires[peer as usize];
                 wire.broken = true;
@@ -157,11 +190,15 @@ impl Run {
             Event::Stalls(peer) => self.wires[peer as usize].stalled ^= true,
             Event::Holds => self.mta.holds ^= true,
             Event::Mood(n) => self.mta.mood = n,
+            // Only as the first mark.
+            Event::Plan(_) => {}
+            Event::FiltersSay(n) => self.filters.script.push_back(n),
+            Event::CannotKeep(n) => self.filters.trouble = Some(n),
         }
     }
 
     /// Does something with the dialogue and notes what memory it takes.
-    fn held<T>(&mut self, does: impl FnOnce(&mut Dialogue) -> T) -> T {
+    pub fn held<T>(&mut self, does: impl FnOnce(&mut Dialogue) -> T) -> T {
         let before = heap::live();
         let result = does(&mut self.dialogue);
         self.holds += heap::live() - before;
@@ -188,78 +225,7 @@ impl Run {
         }
     }
 
-    /// The steps up to the next wait.
-    fn steps(&mut self) {
-        let (mut idle, before) = (0, self.written + self.recorded);
-        loop {
-            idle += 1;
-            let done = self.written + self.recorded - before;
-            assert!(idle <= 16 + done, "no end of steps");
-            let live = heap::live();
-            let step = self.dialogue.step();
-            self.holds += heap::live() - live;
-            match step {
-                Step::Call => {
-                    let refused = self.wires[Peer::Mta as usize].broken;
-                    self.connected = !refused;
-                    if refused {
-                        self.wires[Peer::Mta as usize].noticed = true;
-                        self.held(|dialogue| dialogue.lost(Peer::Mta));
-                    } else {
-                        self.held(Dialogue::called);
-                    }
-                }
-                Step::Write(peer, bytes) => {
-                    let wire = &mut self.wires[peer as usize];
-                    assert!(!bytes.is_empty(), "nothing is to be written");
-                    assert!(bytes.len() <= WAITING[peer as usize], "{} wait", bytes.len());
-                    assert!(peer == Peer::Client || self.connected, "written to no MTA");
-                    if wire.broken {
-                        wire.noticed = true;
-                        self.held(|dialogue| dialogue.lost(peer));
-                    } else if wire.stalled {
-                        return;
-                    } else {
-                        let bytes = &bytes[..bytes.len().min(self.taken)];
-                        if self.show {
-                            let name = if peer == Peer::Client { "S" } else { ">M" };
-                            println!("    {name}= {}", bytes.escape_ascii());
-                        }
-                        match peer {
-                            Peer::Client => self.client.got(bytes, &self.mta),
-                            Peer::Mta => self.mta.got(bytes, self.client.data()),
-                        }
-                        let count = bytes.len();
-                        self.written += count;
-                        self.held(|dialogue| dialogue.sent(peer, count));
-                    }
-                }
-                Step::HangUp => {
-                    assert!(self.connected, "no MTA to hang up");
-                    self.connected = false;
-                    if self.show {
-                        println!("    >M! closed");
-                    }
-                }
-                Step::Record(record) => {
-                    self.record(&record);
-                    self.recorded += 1;
-                    self.held(|_| drop(record));
-                }
-                Step::Await => return,
-                Step::Consult(_) | Step::Keep(_) | Step::Pour(_) => panic!("without filters"),
-                Step::Close(ending) => {
-                    if self.show {
-                        println!("    S! {}", ending.name());
-                    }
-                    self.over = Some(ending);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn record(&mut self, record: &Record) {
+    pub fn record(&mut self, record: &Record) {
         let outcome = &record.outcome;
         assert!(!record.transaction.to.is_empty(), "a record of nobody");
         for to in &record.transaction.to {
@@ -271,67 +237,13 @@ impl Run {
         }
     }
 
-    /// Receives from a peer what there is, or that it is gone.
-    fn receive(&mut self, peer: Peer) -> bool {
-        let wire = &mut self.wires[peer as usize];
-        let unread = &wire.pending[wire.at..];
-        if !unread.is_empty() {
-            let live = heap::live();
-            let room = self.dialogue.inbox(peer).room();
-            let free = room.capacity() - room.len();
-            assert!(free > 0, "it wants more and has no room");
-            let bytes = &unread[..unread.len().min(free).min(self.arrives)];
-            room.extend_from_slice(bytes);
-            self.holds += heap::live() - live;
-            self.received += bytes.len();
-            match peer {
-                Peer::Client => self.client.sends(bytes),
-                Peer::Mta => self.mta.says(bytes),
-            }
-            wire.at += bytes.len();
-            if wire.at == wire.pending.len() {
-                wire.pending.clear();
-                wire.at = 0;
-            }
-            return true;
-        }
-        if wire.noticed || !(wire.broken || wire.closed) {
-            return false;
-        }
-        wire.noticed = true;
-        let broken = wire.broken;
-        self.held(|dialogue| if broken { dialogue.lost(peer) } else { dialogue.closed(peer) });
-        true
-    }
-
-    /// The obedient MTA says what it has to.
-    fn obey(&mut self) -> bool {
-        let wire = &mut self.wires[Peer::Mta as usize];
-        if !self.obedient
-            || !self.connected
-            || wire.closed
-            || wire.broken
-            || !wire.pending.is_empty()
-        {
-            return false;
-        }
-        let Some((bytes, closes)) = self.mta.obey() else {
-            return false;
-        };
-        if self.show {
-            println!("M= {}", bytes.escape_ascii());
-        }
-        wire.pending.extend(bytes);
-        wire.closed = closes;
-        true
-    }
-
     /// Nothing happens until a peer does something: is that as it should be?
     fn at_rest(&self) {
-        let output = 4096 + 40 * self.received;
+        let output =
+            4096 + 40 * self.received + self.calls * Filters::cost_of_call() + self.filters.added;
         assert!(self.written <= output, "{} octets for {}", self.written, self.received);
         let transaction = self.client.recipients().len().min(limits::RECIPIENTS + limits::PIPELINE);
-        let most = 4 * (WAITING[0] + WAITING[1]) + transaction * (limits::COMMAND_LINE + 64);
+        let most = 4 * (WAITING[0] + WAITING[1]) + 2 * transaction * (limits::COMMAND_LINE + 64);
         assert!(self.holds <= most as isize, "{} octets are held", self.holds);
         let stalled = self.wires.iter().any(|wire| wire.stalled);
         if self.over.is_some() || stalled || self.client.is_adrift() {
@@ -342,6 +254,9 @@ impl Run {
         assert!(owes || !self.client.waits(), "a command is left without reply");
         assert!(owes || !self.wires[0].closed, "the client is gone, and the session goes on");
         assert!(!self.wires[1].noticed || !self.connected, "the MTA is gone, and it goes on");
+        assert!(!self.mta.to_reset || !self.connected, "the MTA's transaction stands");
+        let forgotten = self.filters.held && !self.filters.may_call;
+        assert!(!self.connected || !forgotten, "the MTA of a held client");
     }
 
     fn end(mut self) -> Outcome {

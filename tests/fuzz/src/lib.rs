@@ -13,32 +13,54 @@
 //!    last one; after 421 comes nothing. When nothing more happens, no complete
 //!    command is without reply unless the MTA owes it.
 //! 4. The client gets 2yz for its end of data only if the MTA said 2yz after it
-//!    had received that message whole, octet for octet.
+//!    had received that message whole, octet for octet, or what filters made of
+//!    it. No reply of the MTA to a command of ours (what brings it to where a
+//!    held client is; DATA and RSET around a message that is kept) reaches the
+//!    client as a positive one; as a refusal, only for the recipient or message
+//!    that it is about, or a 421.
 //! 5. The MTA never gets a CR or LF outside of CRLF, a command that is not on
 //!    the list, a control character in it, DATA without an accepted recipient,
 //!    mail data that is not the beginning of what the client sent after 354, or
 //!    what any reader, however lenient, could take for an end of mail data that
-//!    the client has not sent.
-//! 6. Each recipient that was accepted, and each that the MTA refused, gets one
-//!    fate in the records; `pass` is the fate of those whose message the client
-//!    was told is taken, and of no others.
-//! 7. The same octets in other pieces (octet by octet, in what is received and
-//!    in what is taken of a write) lead to the same octets for either peer, the
-//!    same records and the same ending. Not compared are programs in which it
-//!    matters when something is heard: the MTA speaks before it is asked; a peer
-//!    takes nothing while something else happens than that the other one sends;
-//!    a line is longer than [`limits::LINE_WITHOUT_END`]. An MTA that fails may
-//!    have got more or less of a group of commands.
+//!    the client has not sent. If messages are kept, it gets no mail data before
+//!    the filters have let a message pass, and then that message, as they left
+//!    it, to its end, once.
+//! 6. Each recipient that was accepted, and each that the MTA or a filter
+//!    refused, gets one fate in the records; `pass` is the fate of those whose
+//!    message the client was told is taken, and of no others. Not so when the
+//!    MTA closes the session by itself: a command that is not dealt with yet
+//!    then has no record, though the client takes the 421 for its reply.
+//! 7. The same octets in other pieces (octet by octet, in what is received, kept
+//!    and poured, and in what is taken of a write) lead to the same octets for
+//!    either peer, the same records and the same ending. Not compared are
+//!    programs in which it matters when something is heard: the MTA speaks
+//!    before it is asked; a peer takes nothing while something else happens than
+//!    that the other one sends; a line is longer than
+//!    [`limits::LINE_WITHOUT_END`]; a message cannot be kept. An MTA that fails
+//!    may have got more or less of a group of commands, and more or fewer
+//!    recipients may be given up with it.
+//! 8. Filters are asked where the plan says and nowhere else, in the session's
+//!    order, at most once about each line and each message, and about what the
+//!    client sent. A refusal of theirs is said at most once, to what they were
+//!    asked about.
+//! 9. A recipient reaches the MTA only if the filters let it through. For a held
+//!    client the MTA is neither called nor told anything before one is, nor
+//!    after it has been left; then it is told HELO or EHLO, MAIL and that RCPT,
+//!    each once. Nobody else's session calls the MTA twice.
+//! 10. When a message comes to nothing and the MTA is kept, the next thing that
+//!     the MTA gets is RSET, and it gets that before the session waits.
 //!
 //! The form of a program is told in [`program`].
 
 mod client;
 mod driver;
+mod filters;
 pub mod filtered;
 mod heap;
 mod mta;
 mod program;
 pub mod seeds;
+mod steps;
 
 use smtp_wrapper::limits;
 
@@ -54,11 +76,14 @@ pub fn check(input: &[u8], obedient: bool) {
     let events = program::parse(input);
     let show = std::env::var_os("FUZZ_SHOW").is_some();
     if show {
-        events.iter().for_each(|event| println!("{event}"));
+        println!("as it is:");
     }
     let whole = driver::play(&events, obedient, None, show);
     let piece = if program::length(&events) > LONG { 509 } else { 1 };
-    let pieces = driver::play(&events, obedient, Some(piece), false);
+    if show {
+        println!("in pieces of {piece}:");
+    }
+    let pieces = driver::play(&events, obedient, Some(piece), show);
     if whole.comparable && pieces.comparable {
         assert_eq!(whole, pieces, "cut into pieces of {piece} octets it ends differently");
     }

@@ -4,12 +4,25 @@
 
 use std::collections::VecDeque;
 
+use crate::client::path;
+
 /// What the MTA owes a reply for.
 #[derive(Debug)]
 pub struct Unit {
     /// The command line without CRLF; of a message, all its octets.
     pub text: Vec<u8>,
     pub kind: Kind,
+    /// We asked on our own account, not for the client.
+    pub own: bool,
+}
+
+/// The mail data that it is to get, and whether that is all of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Due<'a> {
+    pub bytes: &'a [u8],
+    pub whole: bool,
+    /// What the client sent, if it was kept.
+    pub of: Option<&'a [u8]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +73,14 @@ pub struct Mta {
     pub holds: bool,
     pub mood: u8,
     challenges: u32,
+    /// Where in `received` this connection began.
+    began: usize,
+    /// It is told what a held client has said.
+    catching_up: bool,
+    /// A message came to nothing, and it is to forget the transaction first.
+    pub to_reset: bool,
+    /// DATA is ours.
+    keep: bool,
 }
 
 /// A verb of the list, as [`verb`] writes it.
@@ -79,13 +100,12 @@ pub fn ends_transaction(verb: &[u8]) -> bool {
 }
 
 impl Mta {
-    pub fn new() -> Self {
-        let greeting = Unit { text: Vec::new(), kind: Kind::Greeting };
+    pub fn new(keep: bool) -> Self {
         Mta {
             received: Vec::new(),
             read: 0,
             state: State::Commands,
-            units: vec![greeting],
+            units: Vec::new(),
             replies: Vec::new(),
             answered: 0,
             early: VecDeque::new(),
@@ -97,7 +117,25 @@ impl Mta {
             holds: false,
             mood: 0,
             challenges: 0,
+            began: 0,
+            catching_up: false,
+            to_reset: false,
+            keep,
         }
+    }
+
+    /// It is connected; for a held client, who has said something already.
+    pub fn connected(&mut self, held: bool) {
+        self.began = self.received.len();
+        self.read = self.began;
+        self.state = State::Commands;
+        self.answered = self.units.len();
+        self.units.push(Unit { text: Vec::new(), kind: Kind::Greeting, own: held });
+        self.early.clear();
+        self.accepted = 0;
+        self.line.clear();
+        self.lines.clear();
+        (self.spoiled, self.to_reset, self.catching_up) = (false, false, held);
     }
 
     /// Is there something that it has not answered?
@@ -105,9 +143,20 @@ impl Mta {
         self.answered < self.units.len()
     }
 
+    /// Does it take what it gets for mail data?
+    pub fn is_in_data(&self) -> bool {
+        self.state == State::Data
+    }
+
     /// Did it get QUIT?
     pub fn quits(&self) -> bool {
         self.units.iter().any(|u| u.kind == Kind::Command && verb(&u.text) == b"QUIT")
+    }
+
+    /// The recipients of the commands that it got from this one on.
+    pub fn recipients(&self, from: usize) -> Vec<Vec<u8>> {
+        let rcpt = |u: &&Unit| u.kind == Kind::Command && verb(&u.text) == b"RCPT";
+        self.units[from..].iter().filter(rcpt).filter_map(|u| path(&u.text)).collect()
     }
 
     /// Messages it said 2yz to.
@@ -119,11 +168,10 @@ impl Mta {
         self.replies.iter().filter(is_message).count()
     }
 
-    /// Octets arrive. `data` is the mail data that the client has sent so far
-    /// for the message that is due, and whether that is all of it.
-    pub fn got(&mut self, bytes: &[u8], data: Option<(&[u8], bool)>) {
+    /// Octets arrive. `data` is the mail data that is due.
+    pub fn got(&mut self, bytes: &[u8], data: Option<Due<'_>>) {
         for &octet in bytes {
-            let before = self.received.last().copied().unwrap_or_default();
+            let before = self.received[self.began..].last().copied().unwrap_or_default();
             assert_eq!(octet == b'\n', before == b'\r', "the MTA gets a bare CR or LF");
             self.received.push(octet);
             match self.state {
@@ -141,7 +189,7 @@ impl Mta {
         if self.state == State::Auth {
             assert!(line.iter().all(u8::is_ascii_graphic), "AUTH line {shown}");
             self.state = State::Commands;
-            self.owe(Unit { text: line, kind: Kind::AuthLine });
+            self.owe(Unit { text: line, kind: Kind::AuthLine, own: false });
             return;
         }
         let verb = verb(&line);
@@ -155,14 +203,38 @@ impl Mta {
             b"MAIL" => self.accepted = 0,
             _ => {}
         }
-        self.owe(Unit { text: line, kind: Kind::Command });
+        let own = self.is_own(&verb);
+        self.owe(Unit { text: line, kind: Kind::Command, own });
         let waiting = self.units.len() - self.answered;
         assert!(waiting <= smtp_wrapper::limits::PIPELINE + 1, "{waiting} commands in a group");
     }
 
-    fn data_octet(&mut self, data: Option<(&[u8], bool)>) {
+    /// Is this command ours? What must come first, must.
+    fn is_own(&mut self, verb: &[u8]) -> bool {
+        if std::mem::take(&mut self.to_reset) {
+            assert_eq!(verb, b"RSET", "behind a message that came to nothing");
+            return true;
+        }
+        if self.catching_up {
+            let before = self.units.last().map(|unit| self::verb(&unit.text)).unwrap_or_default();
+            match verb {
+                b"HELO" | b"EHLO" => assert_eq!(before, b"", "a greeting too late"),
+                b"MAIL" => assert_ne!(before, b"MAIL", "MAIL twice"),
+                b"RCPT" => {
+                    assert_eq!(before, b"MAIL", "RCPT too early");
+                    self.catching_up = false;
+                }
+                _ => panic!("nobody asked for this: {}", verb.escape_ascii()),
+            }
+            return verb != b"RCPT";
+        }
+        verb == b"DATA" && self.keep
+    }
+
+    fn data_octet(&mut self, data: Option<Due<'_>>) {
         let got = &self.received[self.read..];
-        let (sent, whole) = data.expect("the MTA gets mail data and the client is not in DATA");
+        let due = data.expect("the MTA gets mail data that it is not to get");
+        let Due { bytes: sent, whole, of } = due;
         let at = got.len() - 1;
         assert_eq!(Some(&got[at]), sent.get(at), "mail data is changed at {at}");
         let is_newline = |at: usize| matches!(got[at], b'\r' | b'\n');
@@ -172,10 +244,11 @@ impl Mta {
             assert!(whole && sent.len() <= at + 2, "the MTA gets an end of data at {at}");
         }
         if got == b".\r\n" || got.ends_with(b"\r\n.\r\n") {
-            let text = got.to_vec();
+            assert!(of.is_none() || got == sent, "the message that was kept goes on");
+            let text = of.unwrap_or(got).to_vec();
             self.read = self.received.len();
             self.state = State::Commands;
-            self.owe(Unit { text, kind: Kind::Message });
+            self.owe(Unit { text, kind: Kind::Message, own: false });
         }
     }
 
@@ -235,6 +308,7 @@ impl Mta {
         self.replies[reply].unit = Some(self.answered);
         self.answered += 1;
         let verb = verb(&unit.text);
+        self.to_reset |= unit.own && verb == b"DATA" && code >= 400 && code != 421;
         match (code, unit.kind) {
             (354, Kind::Command) if verb == b"DATA" => self.state = State::Data,
             (334, Kind::AuthLine) => self.state = State::Auth,

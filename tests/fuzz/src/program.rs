@@ -1,11 +1,18 @@
-//! A program: octets, in which those from 0xF0 on are marks and all others are
+//! A program: octets, in which those from 0xED on are marks and all others are
 //! what the peer sends whose mark came last. Text between marks survives the
 //! fuzzer's mutations, and a program can be read with `strings`.
 //!
 //! ```text
+//! EE n  as the first mark: the plan; filters are asked at connect (1), helo (2), mail (4), rcpt (8),
+//!       look at messages (16); replies are the original's (32)
+//! EF n  what the filters say next (n mod 8): pass, hold, 450, 421, 554, message changed (in which of eight ways:
+//!       n / 16), client gone, SIGTERM; with 8, they hear the client meanwhile; with 128, they always say so from
+//!       then on; before all else, if they are asked at connect
+//! ED n  the next mail data that is kept for them beyond 3 * (n / 8) octets (n mod 8): no room, too large, client
+//!       gone, SIGTERM; or it cannot be read again
 //! F0    the client sends what follows    F1    the MTA sends what follows
 //! F2    the client closes                F4    the MTA closes
-//! F3    the client's connection breaks   F5    the MTA's; as the first mark: cannot be connected
+//! F3    the client's connection breaks   F5    the MTA's; when there is none: it cannot be made, or can again
 //! F6    the time limit passes            F7    SIGTERM
 //! F8 n  what is sent arrives in pieces of n octets (0: whole)
 //! F9 n  writes are taken in pieces of n octets (0: whole)
@@ -19,6 +26,11 @@
 use std::fmt;
 
 use smtp_wrapper::dialogue::Peer;
+
+use crate::filters::Filters;
+
+/// The first mark.
+pub const MARKS: u8 = 0xED;
 
 /// Octets of a program, repetitions included: more than any limit needs.
 const MOST: usize = 160 * 1024;
@@ -36,6 +48,9 @@ pub enum Event {
     Stalls(Peer),
     Holds,
     Mood(u8),
+    Plan(u8),
+    FiltersSay(u8),
+    CannotKeep(u8),
 }
 
 impl fmt::Display for Event {
@@ -56,6 +71,9 @@ impl fmt::Display for Event {
             Event::Stalls(peer) => write!(f, "# {} stops taking or goes on", name(peer)),
             Event::Holds => write!(f, "# M holds its replies or gives them"),
             Event::Mood(n) => write!(f, "# M's mood is {}", n % 8),
+            Event::Plan(n) => write!(f, "# the plan is {n}: {:?}", Filters::plan(*n)),
+            Event::FiltersSay(n) => write!(f, "# F will say {}, {:#x}", n % 8, n),
+            Event::CannotKeep(n) => write!(f, "# trouble {} behind {} octets", n % 8, n / 8 * 3),
         }
     }
 }
@@ -72,7 +90,7 @@ pub fn parse(input: &[u8]) -> Vec<Event> {
     let mut left = MOST;
     let mut octets = input.iter().copied();
     while let Some(octet) = octets.next() {
-        if octet < 0xF0 {
+        if octet < MARKS {
             text.push(octet);
             continue;
         }
@@ -91,6 +109,9 @@ pub fn parse(input: &[u8]) -> Vec<Event> {
                 peer = Peer::Mta;
                 continue;
             }
+            0xED => Event::CannotKeep(argument()),
+            0xEE => Event::Plan(argument()),
+            0xEF => Event::FiltersSay(argument()),
             0xF2 => Event::Closes(Peer::Client),
             0xF3 => Event::Breaks(Peer::Client),
             0xF4 => Event::Closes(Peer::Mta),
