@@ -28,7 +28,15 @@ s25r_rule() {
 listed() {
     [ -s "$SW_LISTS/$1" ] || return 1
     expressions=$(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$SW_LISTS/$1")
-    [ -n "$expressions" ] && printf '%s\n' "$2" | grep -E -i -q -e "$expressions"
+    [ -n "$expressions" ] || return 1
+    printf '%s\n' "$2" | grep -E -i -q -e "$expressions" 2>/dev/null
+    case $? in
+        0) return 0 ;;
+        1) return 1 ;;
+    esac
+    # One bad expression switches off the whole list: that is not to go unseen.
+    echo "broken list: $SW_LISTS/$1"
+    exit
 }
 
 resolve() {

@@ -7,7 +7,10 @@
 #
 # By hand:     SW_FROM_IP=192.0.2.1 SW_STARPIT_TIME=5 ./starpit.sh
 set -u
-. "$(dirname "$0")/s25r-rules.sh"
+rules=$(dirname "$0")/s25r-rules.sh
+# Silence would let everybody pass.
+[ -r "$rules" ] || { echo "broken: $rules is missing"; exit; }
+. "$rules"
 
 judge "$SW_FROM_IP"
 case $verdict in

@@ -11,7 +11,9 @@ import sys
 
 TAG = (sys.argv[1] if len(sys.argv) > 1 else "[outside]").encode()
 
-commands, data, message = sys.stdin.buffer.read().partition(b"DATA\r\n")
+# DATA is a line of its own; a command may end in these letters.
+everything = b"\r\n" + sys.stdin.buffer.read()
+commands, data, message = everything.partition(b"\r\nDATA\r\n")
 if not data:
     sys.exit("no DATA")
 if message.startswith(b"\r\n"):  # no header at all
@@ -25,4 +27,4 @@ for n, line in enumerate(lines):
         if TAG not in subject:
             lines[n] = b"Subject: " + TAG + b" " + subject
         break
-sys.stdout.buffer.write(data + b"\r\n".join(lines) + between + body)
+sys.stdout.buffer.write(b"DATA\r\n" + b"\r\n".join(lines) + between + body)

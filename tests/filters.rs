@@ -183,7 +183,36 @@ fn relay_check_refuses_recipients_elsewhere() {
         assert_eq!(run("combined.sh", &chain, "192.0.2.1", address), said.as_bytes());
         assert_eq!(run("relay-check.sh", &[], "192.0.2.9", address), b"DATA\r\nx\r\n.\r\n");
     }
-    assert_eq!(run("relay-check.sh", &[], "192.0.2.1", "D@EXAMPLE.ORG"), b"DATA\r\nx\r\n.\r\n");
+    for address in ["D@EXAMPLE.ORG", "postmaster", "Postmaster", "d+x_y.z@example.org"] {
+        assert_eq!(run("relay-check.sh", &[], "192.0.2.1", address), b"DATA\r\nx\r\n.\r\n");
+    }
+    // Ways to have the expression match where the MTA reads something else.
+    for line in [
+        "<x@other.example> ORCPT=rfc822;a@example.org>",
+        "<x@other.example> X=@example.org>",
+        "<\"a@example.org>\"@other.example>",
+        "<\"x@other.example\"@example.org>",
+        "<x%other.example@example.org>",
+        "<other.example!x@example.org>",
+        "<@other.example:a@example.org>",
+        "<x@other.example,a@example.org>",
+        "<x@other.example@example.org>",
+        "<x\\@other.example@example.org>",
+        "<@example.org>",
+        "<>",
+        "<user>",
+    ] {
+        let input = format!("{COMMANDS}RCPT TO:{line}\r\nDATA\r\nx\r\n.\r\n").into_bytes();
+        let said = format!("no relay: RCPT TO:{line}\n");
+        let got = place.run("relay-check.sh", &[], "192.0.2.1", &input);
+        assert_eq!(String::from_utf8_lossy(&got), said);
+    }
+    // One bad expression is not an empty list.
+    for list in ["relay_allow_address_db", "relay_allow_host_db"] {
+        let place = Place::new(&[(list, "@example\\.org>\n[bad(\n")]);
+        let said = place.run("relay-check.sh", &[], "192.0.2.1", &to("d@example.org"));
+        assert!(said.starts_with(b"broken list: "), "{}", said.escape_ascii());
+    }
     // Without lists nobody may relay.
     let place = Place::new(&[]);
     let said = place.run("relay-check.sh", &[], "192.0.2.1", &to("d@example.org"));
@@ -205,6 +234,30 @@ fn tag_subject_rewrites() {
     ] {
         let got = place.run("tag-subject.py", &[], "192.0.2.1", &input(message.as_bytes()));
         assert_eq!(got, format!("DATA\r\n{answer}").as_bytes());
+    }
+    // A command that ends as the line DATA does is none.
+    let odd = b"EHLO xDATA\r\nMAIL FROM:<a@b>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n";
+    let got = place.run("tag-subject.py", &[], "192.0.2.1", odd);
+    assert_eq!(got, b"DATA\r\nSubject: [outside] x\r\n\r\n.\r\n");
+}
+
+#[test]
+fn broken_lists_and_missing_rules_do_not_pass_everybody() {
+    for list in ["black_ip_db", "white_ip_db", "black_hostname_db", "white_hostname_db"] {
+        let place = Place::new(&[(list, "^192\\.0\\.2\\.1$\n[bad(\n")]);
+        place.name("192.0.2.1", "mail.example.org");
+        for name in ["s25r.sh", "starpit.sh"] {
+            let said = place.run(name, &[], "192.0.2.1", b"");
+            let expected = format!("broken list: {}/{list}\n", place.0.file("").display());
+            let said = String::from_utf8_lossy(&said).replace("//", "/");
+            assert_eq!(said, expected.replace("//", "/"), "{name}");
+        }
+    }
+    let folder = Folder::fresh();
+    for name in ["s25r.sh", "starpit.sh"] {
+        fs::copy(filter(name), folder.file(name)).unwrap();
+        let said = Command::new(folder.file(name)).env("SW_FROM_IP", "192.0.2.1").output().unwrap();
+        assert!(said.stdout.starts_with(b"broken: "), "{name}: {said:?}");
     }
 }
 
