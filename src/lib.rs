@@ -32,6 +32,8 @@ mod io;
 pub mod limits;
 pub mod list;
 pub mod log;
+pub mod providers;
+pub mod s25r;
 mod session;
 pub mod smtp;
 pub mod spool;
