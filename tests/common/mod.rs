@@ -14,6 +14,7 @@
 
 mod client;
 mod connection;
+pub mod dns;
 mod mta;
 mod program;
 mod script;
