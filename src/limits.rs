@@ -107,6 +107,10 @@ pub const TARPIT: Duration = Duration::from_secs(60);
 /// Clients held in the tarpit at once, by all sessions together.
 pub const TARPIT_AT_ONCE: u32 = 200;
 
+/// All answers of DNS together, in one session. A client waits five minutes for
+/// a greeting; the usual resolver gives up after ten seconds (resolv.conf(5)).
+pub const DNS: Duration = Duration::from_secs(10);
+
 /// A program that says nothing is waited for this long after it has closed its
 /// output, to tell one that is content from one that crashed.
 pub const PROGRAM_GRACE: Duration = Duration::from_millis(200);

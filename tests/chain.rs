@@ -117,6 +117,10 @@ impl Ground for Still {
         3
     }
 
+    fn name_client(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+
     fn note(&mut self, what: &str) {
         self.troubles.push(what.to_owned());
     }
@@ -166,6 +170,7 @@ impl Play {
         let client = Client { ip: [192, 0, 2, 1].into(), port: 4000, is_socket: true };
         let facts = Facts {
             client: &client,
+            host: &std::cell::OnceCell::new(),
             session: "1.2",
             hello: b"EHLO x",
             helo: b"x",

@@ -65,8 +65,8 @@ fn mistakes_are_told_with_line_and_key_and_what_was_meant() {
             ":3: key \"entries\" in [[filter]]: must be a list",
         ),
         (
-            "[[filter]]\ntype = \"deny\"\nentries = [\"example.org\"]",
-            ":3: key \"entries\" in [[filter]]: \"example.org\" is neither",
+            "[[filter]]\ntype = \"deny\"\nentries = [\"example\"]",
+            ":3: key \"entries\" in [[filter]]: \"example\" is neither",
         ),
         (
             "[[filter]]\ntype = \"deny\"\nentries = []\nentires = []",

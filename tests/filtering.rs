@@ -319,3 +319,51 @@ fn sigterm_in_the_tarpit_is_421() {
     s.plays("S: 421 4.3.2…\nS: (closed)");
     s.ends(&[0]);
 }
+
+#[test]
+fn a_refusal_at_connect_is_logged_with_its_rule_and_reason() {
+    let folder = Folder::fresh();
+    let mut s = session(&folder, DENY, &["--reject-at", "connect"]);
+    s.plays(
+        "S: 554 5.7.1 Refused by local policy [deny]
+         C: EHLO x
+         S: 503 5.5.1 No service here
+         C: MAIL FROM:<a@b>
+         S: 503 5.5.1 No service here
+         C: RCPT TO:<c@d>
+         S: 503 5.5.1 No service here
+         C: QUIT
+         S: 221 2.0.0 Bye
+         S: (closed)",
+    );
+    s.ends(&[0]);
+    s.logs(1, "verdict=perm rule=deny code=503 at=rcpt to=<c@d>");
+    s.logs(1, "session=end end=quit why=<127.0.0.0/8> refused=4 rule=deny");
+}
+
+#[test]
+fn recipients_without_end_take_no_memory() {
+    let folder = Folder::fresh();
+    let observed = "[[filter]]\ntype = \"deny\"\nentries = [\"127.0.0.0/8\"]\nobserve = true\n";
+    let config = format!("{observed}[[filter]]\ntype = \"deny\"\nentries = [\"to:d.example\"]\n");
+    let mut s = session(&folder, &config, &[]);
+    s.greets();
+    s.plays("C: MAIL FROM:<a@b>\nS: 250…");
+    let line = format!("RCPT TO:<{}@d.example>\r\n", "x".repeat(1900)).into_bytes();
+    let mut memory = Vec::new();
+    for count in [1500, 3000] {
+        // Their lines in the log come first; the syslog socket holds few.
+        for _ in 0..count / 100 {
+            s.client.sends(&line.repeat(100));
+            for _ in 0..100 {
+                s.client.gets("554 5.7.1…");
+            }
+        }
+        let status = format!("/proc/{}/status", s.program.child().id());
+        let status = fs::read_to_string(status).unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        memory.push(size.trim().trim_end_matches(" kB").parse::<u64>().unwrap());
+    }
+    assert!(memory.last() < memory.first().map(|size| size + 500).as_ref(), "{memory:?}");
+    s.quits();
+}

@@ -393,3 +393,77 @@ fn a_message_that_the_mta_did_not_take_does_not_get_into_the_next_one() {
         assert_eq!(s.mta.heard().messages.first().map(|message| message.to.len()), Some(1));
     }
 }
+
+#[test]
+fn a_message_that_could_not_be_kept_does_not_get_into_the_next_one() {
+    // There is little room beyond what is kept in memory; the last block is one too many.
+    let folder = Folder::fresh();
+    let slow = "sleep 0.5\nsed -n '/^DATA/,$p' | tail -n 1000000";
+    let slow = program(&folder.file(""), slow);
+    let (ours, theirs) = common::connection();
+    let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"";
+    let command = common::Program::shell(&folder.file(""), limited);
+    let options = ["-f", slow.to_str().unwrap()];
+    let mut s = Session::on(ours, theirs, Script::polite(), Folder::fresh(), command, &options);
+    s.greets();
+    let head = "C: MAIL FROM:<a@client.example>\nS: 250…\nC: RCPT TO:<b@mta.test>\nS: 250…\nC: DATA\nS: 354…";
+    let lines = |text: &[u8], size: usize| [text, b"\r\n"].concat().repeat(size / (text.len() + 2));
+    s.plays(head);
+    s.client.sends(&lines(b"secret of the first", 250_000));
+    std::thread::sleep(Duration::from_millis(300));
+    s.client.sends(&[lines(b"secret of the first", 30_000), b".\r\n".to_vec()].concat());
+    s.client.gets("552 5.3.4…");
+    s.plays(head);
+    let second = lines(b"the second", 255_000);
+    s.client.sends(&[second.as_slice(), b".\r\n"].concat());
+    s.client.gets("250 2.0.0 queued");
+    s.quits();
+    s.mta_has_message(&second);
+    nothing_is_left(&folder.file(""));
+}
+
+#[test]
+fn a_refusal_with_a_reason_stands_however_the_program_ends() {
+    let folder = Folder::fresh();
+    let path = program(&folder.file(""), "cat >/dev/null\necho this is spam\nkill -9 $$");
+    let config = folder.file("config.toml");
+    let text = format!(
+        "[[filter]]\ntype = \"program\"\nat = \"message\"\ncontract = \"original\"\nrun = [{path:?}]\n\
+         on_error = \"pass\"\n"
+    );
+    fs::write(&config, text).unwrap();
+    let options = ["--config", config.to_str().unwrap()];
+    let mut s = Session::with_options(Script::polite(), &options);
+    let reply = sends(&mut s, &message(100));
+    assert!(reply.starts_with("450 "), "{reply}");
+    s.quits();
+    s.mta_has_no_message();
+    s.logs(
+        1,
+        "verdict=temp rule=program.refused code=450 at=message why=<this\\\\x20is\\\\x20spam>",
+    );
+}
+
+#[test]
+fn a_client_that_half_closes_gets_its_replies_with_filters_too() {
+    let folder = Folder::fresh();
+    let ip = program(&folder.file(""), "sleep 0.3");
+    let mut s = with_filter("-if", &ip, &[]);
+    s.client.sends(b"EHLO client.example\r\nMAIL FROM:<a@b.example>\r\nNOOP\r\nQUIT\r\n");
+    s.client.half_closes();
+    let said = s.client.rest();
+    assert!(said.first().is_some_and(|line| line.starts_with("220")), "{said:?}");
+    assert!(said.last().is_some_and(|line| line.starts_with("221")), "{said:?}");
+    // And for its message, with nothing behind it.
+    let folder = Folder::fresh();
+    let slow = program(&folder.file(""), "sleep 0.3\nexec sed -n '/^DATA/,$p'");
+    let mut s = with_filter("-f", &slow, &[]);
+    s.greets();
+    s.plays(
+        "C: MAIL FROM:<a@b.example>\nS: 250…\nC: RCPT TO:<b@mta.test>\nS: 250…\nC: DATA\nS: 354…",
+    );
+    s.client.sends(b"text\r\n.\r\n");
+    s.client.half_closes();
+    s.client.gets("250 2.0.0 queued");
+    s.mta_has_message(b"text\r\n");
+}

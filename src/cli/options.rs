@@ -111,6 +111,13 @@ pub const OPTIONS: &[Opt] = &[
         set: Set::Session(|s, v| settings::hostname(v).map(|h| s.hostname = Some(h))),
     },
     Opt {
+        names: &["--dns"],
+        value: "SERVER",
+        help: "name server to ask, ADDRESS or ADDRESS:PORT (those of /etc/resolv.conf)",
+        scope: Scope::Session,
+        set: Set::Session(Settings::ask_server),
+    },
+    Opt {
         names: &["--greet-delay"],
         value: "SEC",
         help: "delay before the greeting (0)",

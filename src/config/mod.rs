@@ -3,6 +3,7 @@
 //! session; it never runs with half of it.
 
 pub mod compiled;
+mod dns;
 pub mod document;
 pub mod keys;
 mod names;
@@ -25,6 +26,7 @@ use crate::filter::{KINDS, Kind};
 use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys};
 
+pub use dns::{Dns, Resolver};
 pub use settings::{LogTo, Profile, RejectAt, Settings};
 
 /// The file that is read if none is named.
@@ -57,7 +59,7 @@ pub enum Source {
     Default,
     /// This one, which must be there.
     Named(&'static str),
-    /// None.
+    /// None, and no filters.
     Nothing,
 }
 
@@ -68,6 +70,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The filters.
     pub chain: Chain,
+    /// There is no configuration: the usual filters are to judge clients they are for.
+    pub usual: bool,
     /// What the log is to know, though all is well.
     pub note: Option<String>,
 }
@@ -87,6 +91,8 @@ pub fn load(
     }
     overrides(&mut loaded.settings)?;
     loaded.chain = chain(&loaded.settings, read.as_ref())?;
+    let nothing = source == Source::Default && read.is_none();
+    loaded.usual = nothing && loaded.settings.has_usual_filters();
     if let Some(read) = read {
         loaded.note = read.note;
         // The process is a session, and ends before it would be of use to free it.

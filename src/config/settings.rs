@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys};
 use crate::filter::Key;
@@ -109,6 +110,8 @@ pub struct Settings {
     pub profile: Profile,
     /// Clients in the tarpit at once.
     pub tarpit_at_once: u32,
+    /// Who is asked for names; `None`: all as without the table.
+    pub dns: Option<Box<Dns>>,
     /// Filters asked for by options of the original.
     pub original: OriginalFilters,
 }
@@ -126,6 +129,7 @@ impl Default for Settings {
             postmaster: true,
             profile: Profile::Own,
             tarpit_at_once: limits::TARPIT_AT_ONCE,
+            dns: None,
             original: OriginalFilters::default(),
         }
     }
@@ -199,6 +203,7 @@ pub const SECTIONS: &[Section] = &[
             help: "where log lines go (auto)",
         }],
     },
+    Section { name: "dns", keys: dns::KEYS },
     Section {
         name: "tarpit",
         keys: &[Key {
@@ -223,6 +228,7 @@ impl Settings {
                 "session" => self.read_session(&keys),
                 "log" => self.read_log(&keys),
                 "tarpit" => self.read_tarpit(&keys),
+                "dns" => self.read_dns(&keys),
                 _ => Ok(()),
             };
             read.map_err(|bad| (table.name, bad))?;
@@ -267,6 +273,33 @@ impl Settings {
             self.log = LogTo::parse(to).map_err(|what| keys.wrong("to", what))?;
         }
         Ok(())
+    }
+
+    fn read_dns(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
+        self.dns = Some(Box::new(Dns::read(keys)?));
+        Ok(())
+    }
+
+    /// Without a file the S25R filter runs; who comes from the original brings
+    /// filters of his own.
+    pub(super) fn has_usual_filters(&self) -> bool {
+        let asked = &self.original;
+        self.profile == Profile::Own && asked.ip_filter.is_none() && asked.contents_filter.is_none()
+    }
+
+    /// This name server is asked.
+    ///
+    /// # Errors
+    /// Says what it may be.
+    pub(crate) fn ask_server(&mut self, server: &'static str) -> Result<(), String> {
+        let named = vec![dns::server(server).ok_or(dns::WANTS_SERVER)?];
+        self.dns = Some(Box::new(Dns { named, resolver: Resolver::Stub, ..self.dns().clone() }));
+        Ok(())
+    }
+
+    /// Who is asked for names.
+    pub(crate) fn dns(&self) -> &Dns {
+        self.dns.as_deref().unwrap_or(&dns::USUAL)
     }
 
     fn read_tarpit(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {

@@ -271,7 +271,8 @@ impl Dialogue {
         otherwise: &'static Standing,
     ) {
         if let Ok(Command::Rcpt(envelope)) = command {
-            let outcome = Answer::Ours(otherwise).outcome(Stage::Rcpt);
+            let mut outcome = Answer::Ours(otherwise).outcome(Stage::Rcpt);
+            outcome.rule = self.refused_by.unwrap_or(outcome.rule);
             self.recipient_refused(envelope.path.to_vec(), outcome);
         }
         match command {
@@ -284,7 +285,11 @@ impl Dialogue {
                 self.close(Ending::Closed(refusal));
             }
             _ if otherwise.code == 421 => self.say_and_close(otherwise),
-            _ => drop(self.refuse(otherwise)),
+            _ => {
+                self.refuse(otherwise);
+                // Nor was it the MTA that refused.
+                self.summary.last_refusal = self.refused_by.or(self.summary.last_refusal);
+            }
         }
     }
 
@@ -313,15 +318,21 @@ impl Dialogue {
     /// The client will send nothing more, and everything it sent is dealt with:
     /// closes, unless an answer for it is outstanding.
     pub(super) fn client_end(&mut self) -> bool {
+        if !self.client_closed {
+            return false;
+        }
         let answer_due = match self.expected.front() {
             // What became of the message is worth knowing even if the client is gone.
             _ if matches!(self.state, State::Handing | State::Pouring) => true,
             Some(Expected::EndOfData) => true,
             Some(Expected::Greeting) => !self.client_deaf && !self.client.bytes().is_empty(),
+            None if matches!(self.state, State::Arrived | State::Calling) => {
+                !self.client_deaf && !self.client.bytes().is_empty()
+            }
             Some(_) => !self.client_deaf,
             None => false,
         };
-        if !self.client_closed || answer_due || matches!(self.state, State::Closing(_)) {
+        if answer_due || matches!(self.state, State::Closing(_)) {
             return false;
         }
         self.close(Ending::ClientLeft);

@@ -88,11 +88,14 @@ impl Dialogue {
     /// A refusal in place of the greeting.
     fn refuse_session(&mut self, refusal: &Refusal) {
         self.count_refusal(refusal.rule);
+        // No recipient's line will tell.
+        self.summary.mta_said = refusal.why.to_vec();
         refusal.encode(self.to_client.tail());
         if refusal.code.is_temporary() {
             self.close(Ending::Refused(refusal.rule));
         } else {
             // RFC 5321 3.1: the client is to say QUIT.
+            self.refused_by = Some(refusal.rule);
             self.state = State::Alone(&standing::REFUSED);
         }
     }
@@ -217,6 +220,8 @@ impl Dialogue {
                 return self.leave_mta(State::Alone(&standing::MTA_AWAY));
             }
             Expected::OurRset | Expected::OurNoop => return,
+            // A client that is not held would try HELO; this one cannot know.
+            Expected::OurHello if reply.code >= 400 => return self.cannot_catch_up(None),
             _ if reply.code >= 400 => return self.cannot_catch_up(Some(&reply)),
             Expected::OurHello => {
                 let extended = self.summary.hello.first().is_some_and(|b| b"eE".contains(b));

@@ -100,11 +100,18 @@ impl Dialogue {
 
     /// The filters have seen the message.
     pub(super) fn message_judged(&mut self, ruling: Ruling) {
+        // The MTA may have left meanwhile, and the client been told.
+        if !matches!(self.state, State::Judging) {
+            return;
+        }
         if let Ruling::Refuse(refusal) = ruling {
             self.count_refusal(refusal.rule);
             self.state = State::Commands;
             self.answer(Expected::EndOfData, Answer::Refused(Box::new(refusal)));
             self.reset_mta();
+        } else if self.expected.is_empty() && self.mta_speaks() {
+            // It cannot be the answer to DATA.
+            self.confused();
         } else {
             self.to_mta.tail().extend_from_slice(b"DATA\r\n");
             self.expected.push_back(Expected::OurData);
@@ -146,7 +153,9 @@ impl Dialogue {
     /// client, who looks for it after the end of its data; anything else is not
     /// to be trusted.
     pub(super) fn early_reply(&mut self, reply: Reply) {
-        if reply.class() < 4 {
+        // A message that is kept is none that the MTA could refuse.
+        let unasked = self.plan.keep && !matches!(self.state, State::Pouring) && reply.code != 421;
+        if reply.class() < 4 || unasked {
             return self.confused_by(&reply);
         }
         let answer = Answer::Mta(reply);

@@ -95,6 +95,8 @@ pub struct Dialogue {
     held: bool,
     /// Our host name, for such a client.
     our_name: String,
+    /// The rule by which the session as a whole was refused.
+    refused_by: Option<&'static str>,
     /// There is a connection to the MTA, or one being made.
     connected: bool,
     /// The next [`Step::Keep`] is the first of a message.
@@ -146,6 +148,7 @@ impl Dialogue {
             ruling: None,
             held: false,
             our_name: String::new(),
+            refused_by: None,
             connected: false,
             message_begins: false,
             hang_up: false,

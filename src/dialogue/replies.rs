@@ -76,8 +76,9 @@ impl Dialogue {
         // Before the whole message is with the MTA, nothing it says can be the
         // answer to it.
         if matches!(self.state, State::Data(_) | State::Pouring) || self.is_passing() {
-            // But for what we said so that it waits.
-            if reply.class() == 2 && matches!(self.expected.front(), Some(Expected::OurNoop)) {
+            // But for what we said so that it waits; what it thinks of that is its own
+            // affair, unless it leaves.
+            if reply.code != 421 && matches!(self.expected.front(), Some(Expected::OurNoop)) {
                 self.expected.pop_front();
                 return;
             }

@@ -12,7 +12,8 @@
 
 use super::link::{Finding, Link, Scope};
 use super::policy::Policy;
-use super::{Facts, Filter, Ground};
+use super::{Facts, Filter, Ground, reply, usual};
+use crate::activation::Client;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
@@ -47,9 +48,28 @@ pub enum Judgement {
     Refused(Refusal),
 }
 
+/// What one filter has found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// Its type.
+    pub name: &'static str,
+    /// It only observes.
+    pub observes: bool,
+    /// It accepts.
+    pub accepts: bool,
+    /// It refuses.
+    pub refusal: Option<&'a Refusal>,
+}
+
 /// There is nobody to judge any more.
 #[derive(Clone, Copy, Debug)]
 pub struct Over;
+
+/// Where DNS gave no answer, a client may be one that is to be spared: it is not
+/// refused for good.
+fn softly(undecided: bool, refusal: Refusal) -> Refusal {
+    if undecided { reply::temporary(refusal) } else { refusal }
+}
 
 impl Chain {
     /// An empty one, with room for so many.
@@ -61,6 +81,13 @@ impl Chain {
     /// Adds a filter behind the others.
     pub fn add(&mut self, filter: Box<dyn Filter>, policy: Policy) {
         self.links.push(Link::new(filter, policy));
+    }
+
+    /// Adds the filters of a program that has no configuration.
+    pub fn add_usual(&mut self) {
+        for (name, filter) in usual() {
+            self.add(filter, Policy::usual(name));
+        }
     }
 
     /// Is there none?
@@ -83,6 +110,18 @@ impl Chain {
         }
     }
 
+    /// What the filters that have something to say at this stage have found, in
+    /// their order; those that were not asked have found nothing.
+    pub fn found(&self, stage: Stage) -> impl Iterator<Item = Found<'_>> {
+        self.links.iter().filter(move |link| link.stages.has(stage)).map(move |l| l.found(stage))
+    }
+
+    /// May the client's host names be needed?
+    #[must_use]
+    pub fn needs_host(&self, client: &Client) -> bool {
+        self.links.iter().any(|link| link.needs_host(client))
+    }
+
     /// The rule of what was found of the peer, for a session that ends before
     /// it is said.
     #[must_use]
@@ -95,6 +134,12 @@ impl Chain {
     #[must_use]
     pub fn would(&self) -> Option<Would> {
         self.would
+    }
+
+    /// The message that filters were shown is gone, judged or not; the next one is
+    /// another.
+    pub fn forget_message(&mut self) {
+        self.links.iter_mut().for_each(Link::forget_message);
     }
 
     /// Ends what filters have left running.
@@ -112,14 +157,16 @@ impl Chain {
         facts: &Facts<'_>,
         ground: &mut dyn Ground,
     ) -> Result<Judgement, Over> {
-        let (mut accepted, mut may_be_accepted) = (false, false);
+        let (mut accepted, mut may_be_accepted, mut undecided) = (false, false, false);
         for link in &mut self.links {
             link.forget(stage);
+            link.learn_scope(facts, ground)?;
             let scope = link.scope(stage, facts);
             if scope == Scope::Outside || (accepted && link.judges_peer) {
                 continue;
             }
             link.look(stage, facts, ground)?;
+            undecided |= link.is_undecided(facts);
             match link.finding() {
                 _ if link.observes() => {}
                 Finding::Accept if scope == Scope::Inside => accepted = true,
@@ -130,7 +177,7 @@ impl Chain {
                 Finding::Refuse(_) if may_be_accepted => break,
                 Finding::Refuse(_) => {
                     if let Some(refusal) = link.serve(stage, facts, ground)? {
-                        return Ok(Judgement::Held(refusal));
+                        return Ok(Judgement::Held(softly(undecided, refusal)));
                     }
                 }
             }
@@ -150,8 +197,9 @@ impl Chain {
         ground: &mut dyn Ground,
     ) -> Result<Judgement, Over> {
         self.would = None;
-        let mut accepted = false;
+        let (mut accepted, mut undecided) = (false, false);
         for link in &mut self.links {
+            link.learn_scope(facts, ground)?;
             if (accepted && link.judges_peer) || link.scope(Stage::Rcpt, facts) != Scope::Inside {
                 continue;
             }
@@ -159,6 +207,7 @@ impl Chain {
             if !known {
                 link.look(Stage::Rcpt, facts, ground)?;
             }
+            undecided |= link.is_undecided(facts);
             match link.finding_of_recipient() {
                 Finding::Nothing => {}
                 Finding::Accept => accepted |= !link.observes(),
@@ -168,7 +217,8 @@ impl Chain {
                 }
                 Finding::Refuse(_) => {
                     if let Some(refusal) = link.serve(Stage::Rcpt, facts, ground)? {
-                        return Ok(Judgement::Refused(refusal));
+                        let undecided = undecided && link.judges_peer;
+                        return Ok(Judgement::Refused(softly(undecided, refusal)));
                     }
                 }
             }

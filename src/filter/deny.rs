@@ -1,6 +1,7 @@
 //! `type = "deny"`: clients, names, senders and recipients that are refused.
 
 use super::{Facts, Filter, Ground, Key, Kind, Stop, Verdict};
+use crate::activation::Client;
 use crate::config::keys::{BadKey, Keys};
 use crate::list::Patterns;
 use crate::smtp::refusal::{Refusal, RefusalCode};
@@ -32,6 +33,10 @@ fn build(keys: &Keys<'_>) -> Result<Box<dyn Filter>, BadKey> {
 impl Filter for Deny {
     fn stages(&self) -> Stages {
         self.entries.stages()
+    }
+
+    fn needs_host(&self, client: &Client) -> bool {
+        self.entries.needs_host(client)
     }
 
     fn judge(

@@ -1,6 +1,9 @@
 //! What is known of a session when a filter is asked.
 
+use std::cell::OnceCell;
+
 use crate::activation::Client;
+use crate::host::Host;
 use crate::spool::Spool;
 
 /// What is known of a session.
@@ -8,6 +11,8 @@ use crate::spool::Spool;
 pub struct Facts<'a> {
     /// The client.
     pub client: &'a Client,
+    /// Its host names, once a filter or list has needed them.
+    pub host: &'a OnceCell<Host>,
     /// The session's name in the log.
     pub session: &'a str,
     /// The HELO or EHLO line, without CRLF; empty before.

@@ -48,6 +48,13 @@ pub trait Ground {
     /// As [`Ground::wait`].
     fn has_time(&mut self) -> Result<bool, Stop>;
 
+    /// Waits until the client's host names are known (`facts.host`); whoever
+    /// asked is trusted to need them.
+    ///
+    /// # Errors
+    /// As [`Ground::wait`].
+    fn name_client(&mut self) -> Result<(), Stop>;
+
     /// When the session began.
     fn began(&self) -> Instant;
 
@@ -91,6 +98,10 @@ impl Ground for Nowhere {
 
     fn has_time(&mut self) -> Result<bool, Stop> {
         Ok(true)
+    }
+
+    fn name_client(&mut self) -> Result<(), Stop> {
+        Ok(())
     }
 
     fn began(&self) -> Instant {

@@ -3,9 +3,11 @@
 
 use std::time::Instant;
 
-use super::chain::{Over, Would};
-use super::policy::{OnHit, Policy};
+use super::chain::{Found, Over, Would};
+use super::policy::{OnError, OnHit, Policy};
 use super::{Facts, Filter, Ground, Stop, Verdict, Woken, reply};
+use crate::activation::Client;
+use crate::host::{Host, Iprev};
 use crate::limits;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
@@ -37,6 +39,21 @@ pub(super) enum Scope {
     Outside,
     /// The sender or recipient will tell.
     Open,
+}
+
+/// Waits for the client's host names; whatever else goes wrong with that, there
+/// are none then.
+fn name_client(ground: &mut dyn Ground) -> Result<(), Over> {
+    match ground.name_client() {
+        Err(Stop::Over) => Err(Over),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The filter does not work, and that refuses.
+fn broken(what: String) -> Finding {
+    let refusal = reply::BROKEN.because(what.into_bytes());
+    Finding::Refuse(Box::new(Hit { refusal, served: true }))
 }
 
 /// A filter in the chain.
@@ -77,6 +94,12 @@ impl Link {
         }
     }
 
+    /// The message is gone; so is what was found of it.
+    pub(super) fn forget_message(&mut self) {
+        self.filter.forget_message();
+        self.forget(Stage::Message);
+    }
+
     pub(super) fn finish(&mut self) {
         self.filter.finish();
     }
@@ -113,6 +136,20 @@ impl Link {
         self.at(OF_MESSAGE)
     }
 
+    /// What it has found at this stage, for people.
+    pub(super) fn found(&self, stage: Stage) -> Found<'_> {
+        let finding = self.at(slot(stage));
+        Found {
+            name: self.policy.name,
+            observes: self.policy.observe,
+            accepts: matches!(finding, Finding::Accept),
+            refusal: match finding {
+                Finding::Refuse(hit) => Some(&hit.refusal),
+                Finding::Nothing | Finding::Accept => None,
+            },
+        }
+    }
+
     /// The rule of what it has found of the peer.
     pub(super) fn suspicion(&self) -> Option<&'static str> {
         match self.finding() {
@@ -144,6 +181,36 @@ impl Link {
             }
         }
         scope
+    }
+
+    /// Does it need the client's host names?
+    pub(super) fn needs_host(&self, client: &Client) -> bool {
+        self.scope_needs_host(client) || self.filter.needs_host(client)
+    }
+
+    fn scope_needs_host(&self, client: &Client) -> bool {
+        let lists = [&self.policy.only, &self.policy.except];
+        lists.into_iter().flatten().any(|list| list.needs_host(client))
+    }
+
+    /// Is it open whether it would spare this client, because DNS gave no answer?
+    pub(super) fn is_undecided(&self, facts: &Facts<'_>) -> bool {
+        let unanswered = |host: &Host| host.iprev == Iprev::TempError;
+        facts.host.get().is_some_and(unanswered)
+            && (self.scope_needs_host(facts.client)
+                || (self.filter.may_accept() && self.filter.needs_host(facts.client)))
+    }
+
+    /// Finds out what it takes to say whom it concerns.
+    pub(super) fn learn_scope(
+        &self,
+        facts: &Facts<'_>,
+        ground: &mut dyn Ground,
+    ) -> Result<(), Over> {
+        match facts.host.get().is_none() && self.scope_needs_host(facts.client) {
+            true => name_client(ground),
+            false => Ok(()),
+        }
     }
 
     /// Does it look at messages, and concern a recipient of this one?
@@ -191,6 +258,9 @@ impl Link {
     ) -> Result<Option<Spool>, Over> {
         let limit = self.policy.time_limit.unwrap_or(limits::FILTER);
         ground.begin(self.policy.name, limit);
+        if facts.host.get().is_none() && self.filter.needs_host(facts.client) {
+            name_client(ground)?;
+        }
         let mut rewritten = None;
         let finding = match self.filter.judge(stage, facts, ground) {
             Ok(Verdict::Continue) => Finding::Nothing,
@@ -203,16 +273,18 @@ impl Link {
                 Finding::Nothing
             }
             Err(Stop::Over) => return Err(Over),
+            // The answers are in every log line.
+            Err(Stop::Unanswered(trouble)) => match self.policy.on_error {
+                Some(OnError::Tempfail) => broken(trouble.name().to_owned()),
+                Some(OnError::Pass) | None => Finding::Nothing,
+            },
             Err(Stop::Trouble(what)) => {
                 ground.trouble(stage, &what);
-                match self.policy.pass_on_error {
+                match self.policy.on_error {
                     // It is not asked again about this message.
-                    true if stage == Stage::Data => Finding::Accept,
-                    true => Finding::Nothing,
-                    false => Finding::Refuse(Box::new(Hit {
-                        refusal: reply::BROKEN.because(what.into_bytes()),
-                        served: true,
-                    })),
+                    Some(OnError::Pass) if stage == Stage::Data => Finding::Accept,
+                    Some(OnError::Pass) => Finding::Nothing,
+                    Some(OnError::Tempfail) | None => broken(what),
                 }
             }
         };
@@ -280,7 +352,7 @@ impl Link {
                 Ok(Woken::TimeUp) => break true,
                 Ok(_) => {}
                 Err(Stop::Over) => return Err(Over),
-                Err(Stop::Trouble(_)) => break false,
+                Err(Stop::Trouble(_) | Stop::Unanswered(_)) => break false,
             }
         };
         drop(place);

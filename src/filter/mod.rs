@@ -11,7 +11,9 @@ pub mod chain;
 mod deny;
 mod early;
 pub mod facts;
+mod fcrdns;
 pub mod ground;
+mod helo;
 mod interval;
 mod link;
 pub mod original;
@@ -19,8 +21,13 @@ pub mod policy;
 mod program;
 mod relay;
 pub mod reply;
+mod s25r;
+pub mod spoken;
 
+use crate::activation::Client;
 use crate::config::keys::{BadKey, Keys};
+use crate::dns::Trouble;
+use crate::host;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
@@ -30,8 +37,31 @@ pub use ground::{Ground, Woken};
 
 /// Every type of filter there is: the configuration, the manual and the tests
 /// walk this table.
-pub const KINDS: &[Kind] =
-    &[allow::KIND, deny::KIND, early::KIND, interval::KIND, program::KIND, relay::KIND];
+pub const KINDS: &[Kind] = &[
+    allow::KIND,
+    deny::KIND,
+    early::KIND,
+    fcrdns::KIND,
+    helo::KIND,
+    interval::KIND,
+    program::KIND,
+    relay::KIND,
+    s25r::KIND,
+];
+
+/// Would the [`usual`] filters have anything to say of this client? Most of those
+/// of whom they would not come often: monitors, and programs of this host.
+#[must_use]
+pub fn usual_judge(client: &Client) -> bool {
+    client.ip.is_ipv4() && !host::is_local(client.ip)
+}
+
+/// The filters of a program that has no configuration: the S25R rules, but not
+/// for the large providers, whose host names they hit.
+#[must_use]
+pub fn usual() -> [(&'static str, Box<dyn Filter>); 2] {
+    [(allow::KIND.name, allow::usual()), (s25r::KIND.name, s25r::usual())]
+}
 
 /// A type of filter.
 pub struct Kind {
@@ -79,6 +109,8 @@ pub enum Verdict {
 pub enum Stop {
     /// It does not work; `on_error` decides. The text is for the log.
     Trouble(String),
+    /// DNS gave no answer: it passes, unless `on_error` says otherwise.
+    Unanswered(Trouble),
     /// There is nobody to judge any more: the client has gone, or the session is
     /// being ended. Comes from [`Ground::wait`]; a filter hands it on.
     Over,
@@ -101,6 +133,15 @@ pub trait Filter {
     fn may_accept(&self) -> bool {
         false
     }
+
+    /// Does it need the client's host names to judge this client? They are known
+    /// then when it is asked.
+    fn needs_host(&self, _client: &Client) -> bool {
+        false
+    }
+
+    /// The message it was shown, if any, came to nothing before it was judged.
+    fn forget_message(&mut self) {}
 
     /// The session is over: what still runs on its behalf is to end.
     fn finish(&mut self) {}

@@ -33,7 +33,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "on_error",
         value: "tempfail or pass",
-        help: "what it means when the filter does not work (tempfail)",
+        help: "what it means when the filter does not work (tempfail; if DNS does not answer, pass)",
     },
     Key { name: "time_limit", value: "time", help: "how long the filter may take" },
 ];
@@ -53,6 +53,17 @@ pub enum OnHit {
     Say(Own),
 }
 
+/// What it means when a filter does not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// A refusal for now; without the key, unless it is DNS that does not answer.
+    Tempfail,
+    /// The filter has nothing against it.
+    Pass,
+}
+
+const ON_ERROR: &[(&str, OnError)] = &[("tempfail", OnError::Tempfail), ("pass", OnError::Pass)];
+
 /// What is common to all filters.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -70,13 +81,29 @@ pub struct Policy {
     pub only: Option<Box<Patterns>>,
     /// `except`.
     pub except: Option<Box<Patterns>>,
-    /// `on_error = "pass"`.
-    pub pass_on_error: bool,
+    /// `on_error`.
+    pub on_error: Option<OnError>,
     /// `time_limit`.
     pub time_limit: Option<Duration>,
 }
 
 impl Policy {
+    /// A filter's without any key but its type.
+    #[must_use]
+    pub const fn usual(name: &'static str) -> Policy {
+        Policy {
+            name,
+            on_hit: OnHit::AsTheFilterSays,
+            tarpit: limits::TARPIT,
+            then_pass: false,
+            observe: false,
+            only: None,
+            except: None,
+            on_error: None,
+            time_limit: None,
+        }
+    }
+
     /// Reads it from a filter's table.
     ///
     /// # Errors
@@ -97,8 +124,7 @@ impl Policy {
             observe: keys.flag("observe")?,
             only: keys.patterns("only")?.map(Box::new),
             except: keys.patterns("except")?.map(Box::new),
-            pass_on_error: keys.choice("on_error", &[("tempfail", false), ("pass", true)])?
-                == Some(true),
+            on_error: keys.choice("on_error", ON_ERROR)?,
             time_limit: keys.time("time_limit")?,
         })
     }

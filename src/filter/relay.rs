@@ -42,7 +42,8 @@ fn build(keys: &Keys<'_>) -> Result<Box<dyn Filter>, BadKey> {
     };
     let domains = Patterns::of_recipients(&domains).map_err(|what| keys.wrong("domains", what))?;
     let clients = keys.patterns("clients")?;
-    if clients.as_ref().is_some_and(|c| c.stages() != Stages::only(Stage::Connect)) {
+    if clients.as_ref().is_some_and(|c| c.has_hosts() || c.stages() != Stages::only(Stage::Connect))
+    {
         return Err(keys.wrong("clients", "must be addresses and networks: names can be made up"));
     }
     Ok(Box::new(Relay { domains, clients }))
@@ -99,6 +100,7 @@ mod tests {
         let client = Client { ip: ip.parse().unwrap(), port: 1, is_socket: true };
         let facts = Facts {
             client: &client,
+            host: &std::cell::OnceCell::new(),
             session: "",
             hello: b"",
             helo: b"",

@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! 192.0.2.1  192.0.2.0/24  2001:db8::/32    clients
+//! mail.example.org  .example.org            clients with this host name, or one below it
 //! helo:mail.example.org  helo:.example.org  what the client calls itself
 //! from:a@example.org     to:a@example.org   an address
 //! from:@example.org      to:example.org     a domain, and nothing below it
 //! from:.example.org      to:.example.org    a domain and all below it
 //! to:postmaster@         from:<>            a local part anywhere; the null reverse-path
 //! ```
+//!
+//! A client's host name counts only if it leads back to its address
+//! ([`crate::host`]): anybody can put any name into his reverse zone.
 //!
 //! Letters are compared without case, in local parts too: RFC 5321 2.4 would
 //! have them exact, but no mailbox in use depends on it, and a list that misses
@@ -19,6 +23,7 @@ mod network;
 use mailbox::Mailbox;
 use network::Network;
 
+use crate::activation::Client;
 use crate::filter::Facts;
 use crate::stage::{Stage, Stages};
 
@@ -26,6 +31,7 @@ use crate::stage::{Stage, Stages};
 #[derive(Clone, Debug, Default)]
 pub struct Patterns {
     clients: Vec<(Network, &'static str)>,
+    hosts: Vec<(&'static str, &'static str)>,
     helo: Vec<(&'static str, &'static str)>,
     from: Vec<(Mailbox, &'static str)>,
     to: Vec<(Mailbox, &'static str)>,
@@ -73,17 +79,44 @@ impl Patterns {
         } else if let Some(rest) = text.strip_prefix("helo:") {
             push(&mut self.helo, (host(rest)?, text), most);
         } else {
-            let address = text.strip_prefix("client:").unwrap_or(text);
-            push(&mut self.clients, (Network::parse(address)?, text), most);
+            let client = text.strip_prefix("client:").unwrap_or(text);
+            match Network::parse(client) {
+                Ok(network) => push(&mut self.clients, (network, text), most),
+                Err(_) if is_host_name(client) => {
+                    push(&mut self.hosts, (host(client)?, text), most)
+                }
+                Err(why) => return Err(why),
+            }
         }
         Ok(())
+    }
+
+    /// Does it take this client's host names to say whether it matches?
+    #[must_use]
+    pub fn needs_host(&self, client: &Client) -> bool {
+        !self.hosts.is_empty() && self.find_address(client).is_none()
+    }
+
+    /// Are there host names among the patterns?
+    #[must_use]
+    pub fn has_hosts(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
+    fn find_address(&self, client: &Client) -> Option<&'static str> {
+        first(&self.clients, |network| network.has(client.ip))
+    }
+
+    fn find_host(&self, facts: &Facts<'_>) -> Option<&'static str> {
+        let names = facts.host.get().map(|host| host.confirmed.as_slice()).unwrap_or_default();
+        first(&self.hosts, |host| names.iter().any(|name| is_host(host, name)))
     }
 
     /// The stages that bring what the patterns are about.
     #[must_use]
     pub fn stages(&self) -> Stages {
         let kinds = [
-            (Stage::Connect, self.clients.is_empty()),
+            (Stage::Connect, self.clients.is_empty() && self.hosts.is_empty()),
             (Stage::Helo, self.helo.is_empty()),
             (Stage::Mail, self.from.is_empty()),
             (Stage::Rcpt, self.to.is_empty()),
@@ -103,7 +136,7 @@ impl Patterns {
     #[must_use]
     pub fn find_at(&self, stage: Stage, facts: &Facts<'_>) -> Option<&'static str> {
         match stage {
-            Stage::Connect => first(&self.clients, |network| network.has(facts.client.ip)),
+            Stage::Connect => self.find_address(facts.client).or_else(|| self.find_host(facts)),
             Stage::Helo if facts.helo.is_empty() => None,
             Stage::Helo => first(&self.helo, |host| is_host(host, facts.helo)),
             Stage::Mail => {
@@ -129,6 +162,16 @@ fn push<T>(list: &mut Vec<T>, one: T, most: usize) {
 
 fn first<T>(patterns: &[(T, &'static str)], matches: impl Fn(&T) -> bool) -> Option<&'static str> {
     patterns.iter().find(|(pattern, _)| matches(pattern)).map(|(_, text)| *text)
+}
+
+/// Is it meant for a host name? Only one of the highest level is all digits, and
+/// a name without a dot is more likely a mistake.
+fn is_host_name(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let top = name.rsplit('.').next().unwrap_or_default();
+    name.contains('.')
+        && !name.contains(['@', '/', ':'])
+        && top.contains(|c: char| !c.is_ascii_digit())
 }
 
 /// A host name or address literal, perhaps with a dot in front.
@@ -159,13 +202,20 @@ fn is_host(pattern: &str, name: &[u8]) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::cell::OnceCell;
+    use std::net::IpAddr;
+
     use super::*;
-    use crate::activation::Client;
+    use crate::host::Host;
 
     fn matches(pattern: &'static str, ip: &str, helo: &str, from: &str, to: &str) -> bool {
-        let client = Client { ip: ip.parse().unwrap(), port: 1, is_socket: true };
+        let host =
+            OnceCell::from(Host::given(ip.parse::<IpAddr>().is_err().then_some(ip.as_bytes())));
+        let ip = ip.parse().unwrap_or(IpAddr::from([192, 0, 2, 9]));
+        let client = Client { ip, port: 1, is_socket: true };
         let facts = Facts {
             client: &client,
+            host: &host,
             session: "",
             hello: b"",
             helo: helo.as_bytes(),
@@ -180,6 +230,7 @@ mod tests {
 
     #[test]
     fn what_matches_and_what_does_not() {
+        // What is no address is the client's host name.
         let is = |pattern, what: &str| match pattern {
             p if str::starts_with(p, "helo:") => matches(p, "192.0.2.9", what, "x@x", "x@x"),
             p if p.starts_with("from:") => matches(p, "192.0.2.9", "x", what, "x@x"),
@@ -193,6 +244,16 @@ mod tests {
             ("2001:db8::/32", &["2001:db8:ffff::1"], &["2001:db9::", "32.1.13.184"]),
             ("::ffff:192.0.2.0/120", &["192.0.2.7"], &["192.0.3.7"]), // IPv4 in the other form
             ("client:192.0.2.1", &["192.0.2.1"], &["192.0.2.2"]),
+            (
+                "mx.example.org",
+                &["mx.example.org", "MX.Example.ORG."],
+                &["x.mx.example.org", "badmx.example.org", "mx.example.org.uk"],
+            ),
+            (
+                "client:.example.org.",
+                &["example.org", "a.b.example.org"],
+                &["badexample.org", "org"],
+            ),
             ("helo:mx.example.org", &["MX.Example.ORG", "mx.example.org."], &["x.mx.example.org"]),
             ("helo:.example.org", &["example.org", "a.b.example.org"], &["badexample.org", "org"]),
             ("helo:[192.0.2.1]", &["[192.0.2.1]"], &["192.0.2.1"]),
@@ -229,7 +290,9 @@ mod tests {
     fn what_is_no_pattern() {
         for (pattern, why) in [
             ("", "neither an address"),
-            ("example.org", "write helo:"),
+            ("example", "write helo:"),
+            ("exam ple.org", "is no host name"),
+            ("*.example.org", "is no host name"),
             ("a@example.org", "write helo:"),
             ("192.0.2.1/24", "bits behind"),
             ("192.0.2.0/33", "after the slash"),

@@ -4,12 +4,11 @@ use std::time::Instant;
 
 use super::Session;
 use super::floor::Floor;
-use crate::config::{Profile, RejectAt};
 use crate::dialogue::{Dialogue, Peer, helo};
 use crate::filter::chain::{Judgement, Over, Would};
-use crate::filter::{Facts, original};
+use crate::filter::{Facts, spoken};
 use crate::limits;
-use crate::smtp::refusal::{Refusal, RefusalCode};
+use crate::smtp::refusal::Refusal;
 use crate::smtp::standing;
 use crate::spool::Spool;
 use crate::stage::{Ruling, Stage};
@@ -39,6 +38,10 @@ impl Session {
     /// Asks the filters what the dialogue wants to know.
     pub(super) fn consult(&mut self, dialogue: &mut Dialogue, stage: Stage) {
         let (judgement, end) = self.ask(dialogue, stage);
+        if stage == Stage::Message {
+            // What the MTA has said meanwhile is no answer to what it is told next.
+            self.receive(dialogue, Peer::Mta);
+        }
         match judgement {
             Ok(Judgement::Pass) => dialogue.judged(Ruling::Pass),
             Ok(Judgement::Refused(refusal)) => {
@@ -54,19 +57,9 @@ impl Session {
 
     /// A refusal of the peer was found.
     fn held(&self, stage: Stage, refusal: Refusal) -> Ruling {
-        let original = self.settings.profile == Profile::Original;
-        match (self.settings.reject_at, stage) {
-            (RejectAt::Rcpt, _) => Ruling::Hold { name: self.our_name(), rule: refusal.rule },
-            // The original greeted with 450.
-            (RejectAt::Connect, Stage::Connect) if !original => {
-                // RFC 5321 3.1, 4.3.2: the greeting is 220, 421 or 554.
-                let code = match refusal.code.is_temporary() {
-                    true => RefusalCode::CLOSING,
-                    false => RefusalCode::TRANSACTION_FAILED,
-                };
-                Ruling::Refuse(Refusal { code, ..refusal })
-            }
-            (RejectAt::Connect, _) => Ruling::Refuse(refusal),
+        match spoken::now(&self.settings, stage, refusal) {
+            Ok(refusal) => Ruling::Refuse(refusal),
+            Err(held) => Ruling::Hold { name: self.our_name(), rule: held.rule },
         }
     }
 
@@ -96,14 +89,15 @@ impl Session {
             &self.settings,
             &self.client,
             &self.wires,
-            inbox,
-            closed,
+            (inbox, closed, stage),
             (&mut self.log, &mut self.line, &mut self.status),
+            (&mut self.naming, &self.host),
             self.began,
         );
         let view = dialogue.view();
         let facts = Facts {
             client: &self.client,
+            host: &self.host,
             session: &name,
             hello: view.hello,
             helo: helo(view.hello),
@@ -136,10 +130,7 @@ impl Session {
             }
         };
         let profile = self.settings.profile;
-        let said = |refusal| match profile {
-            Profile::Original => original::refusal(refusal, stage, &facts),
-            Profile::Own => refusal,
-        };
+        let said = |refusal| spoken::in_words_of(profile, refusal, stage, &facts);
         let judged = judged.map(|judgement| match judgement {
             Judgement::Held(refusal) => Judgement::Held(said(refusal)),
             Judgement::Refused(refusal) => Judgement::Refused(said(refusal)),
@@ -200,6 +191,7 @@ impl Session {
 
     /// The message has gone where it was to go.
     fn forget_message(&mut self) {
+        self.chain.forget_message();
         self.mta_heard_of_us = None;
         self.message = None;
         self.poured = 0;

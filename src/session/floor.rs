@@ -1,6 +1,7 @@
 //! What filters stand on while they are asked: the real clock, the client and
 //! the log.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use crate::activation::Client;
 use crate::config::Settings;
 use crate::dialogue::{Inbox, Peer};
 use crate::filter::{Ground, Stop, Woken};
+use crate::host::{Host, Naming};
 use crate::io::Wires;
 use crate::limits;
 use crate::log::line::Line;
@@ -24,10 +26,14 @@ pub(super) struct Floor<'a> {
     /// The client's inbox, which may fill while a filter waits.
     inbox: Inbox,
     closed: bool,
+    /// The client has said all it wants to say, and is owed the answer.
+    owed: bool,
     lost: bool,
     log: &'a mut Log,
     line: &'a mut Line,
     status: &'a mut Status,
+    naming: &'a mut Naming,
+    host: &'a OnceCell<Host>,
     began: Instant,
     filter: &'static str,
     time_limit: Duration,
@@ -40,9 +46,9 @@ impl<'a> Floor<'a> {
         settings: &'a Settings,
         client: &'a Client,
         wires: &'a Wires,
-        inbox: Inbox,
-        closed: bool,
+        (inbox, closed, stage): (Inbox, bool, Stage),
         (log, line, status): (&'a mut Log, &'a mut Line, &'a mut Status),
+        (naming, host): (&'a mut Naming, &'a OnceCell<Host>),
         began: Instant,
     ) -> Floor<'a> {
         Floor {
@@ -51,10 +57,13 @@ impl<'a> Floor<'a> {
             wires,
             inbox,
             closed,
+            owed: stage == Stage::Message,
             lost: false,
             log,
             line,
             status,
+            naming,
+            host,
             began,
             filter: "",
             time_limit: limits::FILTER,
@@ -70,9 +79,9 @@ impl<'a> Floor<'a> {
     }
 
     /// Has the client gone? One that has closed, but left something to be dealt
-    /// with (a QUIT), still wants its answers.
+    /// with (a whole message, a QUIT), still wants its answers.
     fn has_left(&self) -> bool {
-        self.lost || (self.closed && self.inbox.bytes().is_empty())
+        self.lost || (self.closed && !self.owed && self.inbox.bytes().is_empty())
     }
 
     /// Takes in what the client has sent; true if there was something.
@@ -106,10 +115,16 @@ impl<'a> Floor<'a> {
         let time = if news { left.min(limits::STATUS_AFTER) } else { left };
         // A client that has closed would stir for ever.
         let watch = !self.closed;
-        let room = watch && self.inbox.has_room();
-        let woken = self.wires.wait_beside(watch.then_some(room), fds, time);
-        let (wakeup, client) =
-            woken.map_err(|error| Stop::Trouble(format!("cannot wait: {error}")))?;
+        let room = watch.then_some(self.inbox.has_room());
+        // Whoever waits, waits for DNS as well.
+        self.start_naming(true);
+        let (wakeup, client, time) = match self.naming.is_under_way() {
+            false => {
+                let (wakeup, client) = self.wires.wait_beside(room, fds, time).map_err(no_wait)?;
+                (wakeup, client, time)
+            }
+            true => self.wait_and_name(room, fds, time)?,
+        };
         let spoke = client && self.receive();
         if self.has_left() {
             return Err(Stop::Over);
@@ -117,13 +132,48 @@ impl<'a> Floor<'a> {
         Ok(match wakeup {
             Wakeup::Signal => Some(Woken::Child),
             Wakeup::TimedOut if time < left => {
-                self.status.show_filter(self.client, self.filter);
+                if news {
+                    self.status.show_filter(self.client, self.filter);
+                }
                 None
             }
             Wakeup::TimedOut => Some(Woken::TimeUp),
             Wakeup::Ready if fds.iter().any(|fd| fd.revents != 0) => Some(Woken::Ready),
             Wakeup::Ready => (spoke && for_client).then_some(Woken::ClientSpoke),
         })
+    }
+}
+
+/// There is no waiting.
+fn no_wait(error: std::io::Error) -> Stop {
+    Stop::Trouble(format!("cannot wait: {error}"))
+}
+
+impl Floor<'_> {
+    /// Asks for the client's host names, if that is of use.
+    fn start_naming(&mut self, meanwhile: bool) {
+        let started = self.naming.start(self.settings.dns(), self.client, self.host, meanwhile);
+        if let Err(what) = started {
+            self.note(&what);
+        }
+    }
+
+    /// Waits, and goes on with finding out the host names. Also gives for how
+    /// long it was to wait.
+    fn wait_and_name(
+        &mut self,
+        room: Option<bool>,
+        fds: &mut [libc::pollfd],
+        time: Duration,
+    ) -> Result<(Wakeup, bool, Duration), Stop> {
+        let mut all = fds.to_vec();
+        let wakes = self.naming.fds(&mut all);
+        let left = wakes.map(|at| at.saturating_duration_since(Instant::now()));
+        let shorter = left.map_or(time, |left| left.min(time));
+        let (wakeup, client) = self.wires.wait_beside(room, &mut all, shorter).map_err(no_wait)?;
+        fds.iter_mut().zip(&all).for_each(|(fd, seen)| fd.revents = seen.revents);
+        self.naming.advance(self.host);
+        Ok((wakeup, client, shorter))
     }
 }
 
@@ -156,6 +206,17 @@ impl Ground for Floor<'_> {
         // The client is looked at as well.
         self.wait_once(&mut [], now, false)?;
         Ok(now < limit)
+    }
+
+    fn name_client(&mut self) -> Result<(), Stop> {
+        self.start_naming(false);
+        while self.naming.is_under_way() {
+            let end = *self.asked.get_or_insert_with(Instant::now) + self.time_limit;
+            if self.wait_once(&mut [], end, false)? == Some(Woken::TimeUp) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn began(&self) -> Instant {

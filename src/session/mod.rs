@@ -5,13 +5,15 @@ mod consult;
 mod floor;
 mod records;
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use crate::activation::Client;
 use crate::config::{Loaded, Profile, Settings};
 use crate::dialogue::{Dialogue, Ending, Peer, Plan, Step};
 use crate::exit;
-use crate::filter::chain::Chain;
+use crate::filter::{self, chain::Chain};
+use crate::host::{Host, Naming};
 use crate::io::{Event, Interest, Wires};
 use crate::limits;
 use crate::log::Log;
@@ -49,6 +51,9 @@ pub(crate) struct Session {
     /// The session's name, if there are filters to be told.
     name: String,
     refusals_logged: u32,
+    naming: Naming,
+    /// The client's host names, once they are known.
+    host: OnceCell<Host>,
     /// What the log is to know of the configuration.
     note: Option<String>,
 }
@@ -57,9 +62,13 @@ impl Session {
     /// A session about to begin.
     #[must_use]
     pub(crate) fn new(loaded: Loaded, client: Client, log: Log) -> Self {
-        let Loaded { settings, chain, note } = loaded;
+        let Loaded { settings, mut chain, usual, note } = loaded;
+        if usual && filter::usual_judge(&client) {
+            chain.add_usual();
+        }
         let began = Instant::now();
         let line = log.session(&client);
+        let wanted = chain.needs_host(&client);
         let name = if chain.is_empty() { String::new() } else { line.session().to_owned() };
         Session {
             settings,
@@ -79,6 +88,8 @@ impl Session {
             mta_heard_of_us: None,
             name,
             refusals_logged: 0,
+            naming: Naming::new(wanted),
+            host: OnceCell::new(),
             note,
         }
     }

@@ -12,10 +12,11 @@ impl Session {
         let summary = dialogue.summary();
         let outcome = &record.outcome;
         for to in &record.transaction.to {
+            let would = self.observed.take(to);
             if outcome.at == Stage::Rcpt {
                 self.refusals_logged += 1;
                 if self.refusals_logged > limits::LOGGED_REFUSALS {
-                    return;
+                    continue;
                 }
             }
             self.line.begin().word(" verdict=", outcome.verdict()).word(" rule=", outcome.rule);
@@ -24,7 +25,7 @@ impl Session {
                 None => self.line.word(" code=", "-"),
             };
             self.line.word(" at=", outcome.at.name());
-            match self.observed.take(to) {
+            match would {
                 Some(would) => {
                     self.line.number(" would=", would.code.into()).text(":").text(would.rule)
                 }
@@ -75,6 +76,21 @@ impl Session {
 
     /// Ends a line with what every line about a session ends with.
     fn end_line(&mut self, level: Level, authenticated: bool) {
+        match self.host.get() {
+            None => self.line.text(" ptr=- fcrdns=- dns=-"),
+            Some(host) => {
+                match &host.name {
+                    Some(name) => self.line.outside(" ptr=", name),
+                    None => self.line.text(" ptr=-"),
+                };
+                self.line.word(" fcrdns=", host.iprev.name());
+                self.line.number(" dns=", host.questions.into());
+                if let Some(trouble) = host.trouble {
+                    self.line.word("/", trouble.name());
+                }
+                self.line.number("/", host.took.as_millis() as u64).text("ms")
+            }
+        };
         self.line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
         self.line.seconds(" t=", self.began.elapsed());
         self.log.line(level, self.line.as_bytes());

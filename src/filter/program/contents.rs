@@ -64,6 +64,10 @@ impl Filter for ContentsFilter {
         false
     }
 
+    fn forget_message(&mut self) {
+        self.running = None;
+    }
+
     fn finish(&mut self) {
         self.running = None;
         self.finishing = None;
@@ -95,7 +99,10 @@ impl Filter for ContentsFilter {
             Outcome::Message(message) => Verdict::Rewrite(message),
             Outcome::Nonsense(what) => return Err(process.trouble(what)),
             Outcome::Refusal(why) => {
-                tell_content_from_crashed(&process, ground)?;
+                // One that says why means it, however it ends.
+                if why.is_empty() {
+                    tell_content_from_crashed(&process, ground)?;
+                }
                 Verdict::Refuse(REFUSED.because(why))
             }
         };
