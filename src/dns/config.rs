@@ -1,9 +1,13 @@
 //! Whom to ask: what resolv.conf(5) says of it.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, read};
 
 /// Name servers that are asked; more are not looked at (resolv.conf(5), MAXNS).
 const SERVERS: usize = 3;
@@ -18,7 +22,7 @@ const ATTEMPTS: u32 = 2;
 /// The most that `options attempts` may say.
 const MOST_ATTEMPTS: u32 = 5;
 /// A file is read up to here, in octets.
-const FILE: u64 = 64 * 1024;
+const FILE: usize = 8 * 1024;
 
 /// Whom to ask, and how patiently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +52,15 @@ impl Config {
     /// # Errors
     /// Those of reading it. Lines that are not understood are passed over.
     pub fn read(path: &Path) -> io::Result<Config> {
-        let mut text = Vec::with_capacity(1024);
-        std::fs::File::open(path)?.take(FILE).read_to_end(&mut text)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let file = open(path, flags, Mode::empty())?;
+        let mut text = Vec::with_capacity(FILE);
+        // One call, for a session may come here; a file of this kind comes whole.
+        while let Err(error) = read(&file, spare_capacity(&mut text)) {
+            if error != Errno::INTR {
+                return Err(error.into());
+            }
+        }
         Ok(Config::parse(&text))
     }
 

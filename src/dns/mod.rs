@@ -3,10 +3,10 @@
 //! does not (musl's gives the same error for both).
 //!
 //! It does no waiting of its own: whoever asks waits for [`Queries::fds`] among
-//! other things. UDP with a port and a number of its own for each question, TCP
+//! other things. UDP with a port and a number that an impostor would have to guess, TCP
 //! when an answer does not fit (RFC 1035 4.2, RFC 5452). No EDNS: the answers to
 //! what is asked here fit in 512 octets, and old middleboxes drop what they do
-//! not know. Nothing is kept between sessions; that is the name server's task.
+//! not know. A socket serves one question after the other. Nothing is kept between sessions; that is the name server's task.
 
 pub mod config;
 mod message;
@@ -103,7 +103,10 @@ impl Queries {
     pub fn ask(&mut self, name: &[u8], kind: Kind) -> usize {
         let asked = self.queries.len();
         let query = match asked < QUESTIONS {
-            true => Query::start(&self.config, name, kind, Instant::now()),
+            true => {
+                let spare = self.queries.iter_mut().find_map(Query::spare);
+                Query::start(&self.config, name, kind, spare, Instant::now())
+            }
             false => Query::given_up(kind),
         };
         self.queries.push(query);

@@ -39,8 +39,14 @@ pub(super) struct Query {
 }
 
 enum Stage {
-    Open { asked: Asked, wire: Wire, until: Instant },
-    Done(Answer),
+    Open {
+        asked: Asked,
+        wire: Wire,
+        until: Instant,
+    },
+    /// The socket that the answer came on is good for one more question to the
+    /// first server; to open another one takes three system calls.
+    Done(Answer, Option<OwnedFd>),
 }
 
 enum Wire {
@@ -55,34 +61,48 @@ enum Wire {
 
 impl Query {
     /// Asks.
-    pub(super) fn start(config: &Config, name: &[u8], kind: Kind, now: Instant) -> Query {
+    pub(super) fn start(
+        config: &Config,
+        name: &[u8],
+        kind: Kind,
+        spare: Option<OwnedFd>,
+        now: Instant,
+    ) -> Query {
         let mut query = Query::given_up(kind);
         query.trouble = Trouble::TimedOut;
-        query.ask(config, name, now);
+        query.ask(config, name, spare, now);
         query
+    }
+
+    /// A socket to the first server that is not needed any more.
+    pub(super) fn spare(&mut self) -> Option<OwnedFd> {
+        match &mut self.stage {
+            Stage::Done(_, spare) => spare.take(),
+            Stage::Open { .. } => None,
+        }
     }
 
     /// A question that is not asked.
     pub(super) fn given_up(kind: Kind) -> Query {
         let trouble = Trouble::Refused;
-        let stage = Stage::Done(Answer::Trouble(trouble));
+        let stage = Stage::Done(Answer::Trouble(trouble), None);
         Query { kind, stage, tries: 0, spent: 0, aliases: 0, trouble }
     }
 
     /// Asks for a name, the first server first.
-    fn ask(&mut self, config: &Config, name: &[u8], now: Instant) {
+    fn ask(&mut self, config: &Config, name: &[u8], spare: Option<OwnedFd>, now: Instant) {
         (self.tries, self.spent) = (0, 0);
         // Unpredictable, without a system call for each (RFC 5452 9.2).
         let id = RandomState::new().hash_one(name) as u16;
         match Asked::new(id, name, self.kind) {
-            Some(asked) => self.send(config, asked, now),
+            Some(asked) => self.send(config, asked, spare, now),
             // What is no name has nothing.
-            None => self.stage = Stage::Done(Answer::NoName),
+            None => self.stage = Stage::Done(Answer::NoName, spare),
         }
     }
 
     /// Sends it to the next server that is worth it.
-    fn send(&mut self, config: &Config, asked: Asked, now: Instant) {
+    fn send(&mut self, config: &Config, asked: Asked, mut spare: Option<OwnedFd>, now: Instant) {
         let count = config.servers.len();
         let most = count * config.attempts as usize;
         while self.tries < most {
@@ -93,7 +113,7 @@ impl Query {
             else {
                 continue;
             };
-            match udp(server, &asked.octets) {
+            match udp(server, &asked.octets, spare.take().filter(|_| number == 0)) {
                 Ok(socket) => {
                     let until = now + config.timeout;
                     self.stage = Stage::Open { asked, wire: Wire::Udp(socket), until };
@@ -105,7 +125,7 @@ impl Query {
                 }
             }
         }
-        self.stage = Stage::Done(Answer::Trouble(self.trouble));
+        self.stage = Stage::Done(Answer::Trouble(self.trouble), None);
     }
 
     /// What to wait for.
@@ -125,21 +145,21 @@ impl Query {
     pub(super) fn wakes_at(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Open { until, .. } => Some(*until),
-            Stage::Done(_) => None,
+            Stage::Done(..) => None,
         }
     }
 
     pub(super) fn answer(&self) -> Option<&Answer> {
         match &self.stage {
             Stage::Open { .. } => None,
-            Stage::Done(answer) => Some(answer),
+            Stage::Done(answer, _) => Some(answer),
         }
     }
 
     /// The time for all questions is over.
     pub(super) fn give_up(&mut self) {
         if matches!(self.stage, Stage::Open { .. }) {
-            self.stage = Stage::Done(Answer::Trouble(self.trouble));
+            self.stage = Stage::Done(Answer::Trouble(self.trouble), None);
         }
     }
 
@@ -154,15 +174,15 @@ impl Query {
         match said {
             Ok(None) if late => self.next(config, Trouble::TimedOut, now),
             Ok(None | Some(Said::Nothing)) => {}
-            Ok(Some(Said::Answer(answer))) => self.stage = Stage::Done(answer),
+            Ok(Some(Said::Answer(answer))) => self.done(config, answer),
             Ok(Some(Said::Failed(trouble))) => self.next(config, trouble, now),
             Ok(Some(Said::Truncated)) => self.by_tcp(config, now),
             Ok(Some(Said::Alias(name))) if self.aliases < ALIASES => {
                 self.aliases += 1;
-                self.ask(config, &name, now);
+                self.ask(config, &name, None, now);
             }
             Ok(Some(Said::Alias(_))) => {
-                self.stage = Stage::Done(Answer::Trouble(Trouble::Malformed))
+                self.stage = Stage::Done(Answer::Trouble(Trouble::Malformed), None)
             }
             Err(_) => self.next(config, Trouble::Unreachable, now),
         }
@@ -175,9 +195,20 @@ impl Query {
         if trouble != Trouble::TimedOut {
             self.spent |= 1 << self.server(config);
         }
-        let done = Stage::Done(Answer::Trouble(self.trouble));
+        let done = Stage::Done(Answer::Trouble(self.trouble), None);
         if let Stage::Open { asked, .. } = std::mem::replace(&mut self.stage, done) {
-            self.send(config, asked, now);
+            self.send(config, asked, None, now);
+        }
+    }
+
+    /// It is answered.
+    fn done(&mut self, config: &Config, answer: Answer) {
+        let first = self.server(config) == 0;
+        let open = std::mem::replace(&mut self.stage, Stage::Done(answer, None));
+        if let (Stage::Open { wire: Wire::Udp(socket), .. }, Stage::Done(_, spare)) =
+            (open, &mut self.stage)
+        {
+            *spare = first.then_some(socket);
         }
     }
 
@@ -208,10 +239,17 @@ fn open(server: &SocketAddr, kind: SocketType) -> Result<OwnedFd, Errno> {
     socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
 }
 
-/// A socket of its own, so that the port is one more thing to guess.
-fn udp(server: &SocketAddr, octets: &[u8]) -> Result<OwnedFd, Errno> {
-    let socket = open(server, SocketType::DGRAM)?;
-    connect(&socket, server)?;
+/// A socket that no other question is under way on, so that the port is one more
+/// thing to guess (RFC 5452 9.2).
+fn udp(server: &SocketAddr, octets: &[u8], spare: Option<OwnedFd>) -> Result<OwnedFd, Errno> {
+    let socket = match spare {
+        Some(socket) => socket,
+        None => {
+            let socket = open(server, SocketType::DGRAM)?;
+            connect(&socket, server)?;
+            socket
+        }
+    };
     send(&socket, octets, SendFlags::NOSIGNAL)?;
     Ok(socket)
 }

@@ -16,8 +16,9 @@ pub enum Naming {
     },
     /// Questions are under way.
     Asking(Box<Lookup>),
-    /// There is nothing more to ask.
-    Done,
+    /// There is nothing more to ask. What was opened for it is left to the end of the
+    /// process, which is near.
+    Done(Option<Box<Lookup>>),
 }
 
 impl Naming {
@@ -46,7 +47,7 @@ impl Naming {
         if dns.resolver == Resolver::System {
             // It is not to be had beside anything else.
             if !meanwhile {
-                *self = Naming::Done;
+                *self = Naming::Done(None);
                 let _ = host.set(system::ask(client.ip));
             }
             return Ok(());
@@ -70,17 +71,18 @@ impl Naming {
                 lookup.fds(into);
                 lookup.wakes_at()
             }
-            Naming::Idle { .. } | Naming::Done => None,
+            Naming::Idle { .. } | Naming::Done(_) => None,
         }
     }
 
     /// Goes on with it.
     pub fn advance(&mut self, host: &OnceCell<Host>) {
-        if let Naming::Asking(lookup) = self
-            && let Some(known) = lookup.advance()
-        {
-            *self = Naming::Done;
+        let Naming::Asking(lookup) = self else { return };
+        if let Some(known) = lookup.advance() {
             let _ = host.set(known);
+            if let Naming::Asking(lookup) = std::mem::replace(self, Naming::Done(None)) {
+                *self = Naming::Done(Some(lookup));
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::count;
 use crate::figure::{Budget, Figure};
 use crate::measure::{Bench, count_median, figure, median};
+use crate::name_server;
 use crate::server::{Front, Server, Subject};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -103,6 +104,37 @@ impl Bench {
                 None,
                 more(compiled.instructions, plain.instructions),
                 Budget::AtMost(80_000.0),
+            ),
+        ])
+    }
+
+    /// S25R, beside S25R that finds the client to be none of its business: the client's name and
+    /// address are asked of a name server on loopback, and stand in the log.
+    pub fn s25r(&self) -> io::Result<Vec<Figure>> {
+        let (folder, server) = (Folder::new()?, name_server::start()?);
+        let counts = |local: bool| {
+            let path = folder.0.join("s25r.toml");
+            let text = format!(
+                "[dns]\nservers = [\"{server}\"]\n[[filter]]\ntype = \"allow\"\nproviders = true\n\
+                 [[filter]]\ntype = \"s25r\"\nlocal = {local}\n"
+            );
+            fs::write(&path, text)?;
+            self.with_config(&path.to_string_lossy())
+        };
+        let (without, with) = (counts(false)?, counts(true)?);
+        let more = |with: u64, without: u64| with as f64 - without as f64;
+        Ok(vec![
+            figure(
+                "user instructions of S25R with two answers of DNS",
+                None,
+                more(with.instructions, without.instructions),
+                Budget::AtMost(25_000.0),
+            ),
+            figure(
+                "system calls of the same",
+                None,
+                more(with.syscalls, without.syscalls),
+                Budget::AtMost(12.0),
             ),
         ])
     }

@@ -7,6 +7,7 @@ mod filters;
 mod launch;
 mod measure;
 mod mta;
+mod name_server;
 mod place;
 mod process;
 mod server;
@@ -109,6 +110,7 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         ("50 MB message", in_rounds(&bench, Bench::bulk)),
         ("peak memory", Bench::peak(&bench)),
         ("filters", Bench::filters(&bench)),
+        ("S25R", Bench::s25r(&bench)),
         ("null filter", in_rounds(&bench, Bench::null_filter)),
     ];
     let launchers = match in_path("tcpserver") {
