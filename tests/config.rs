@@ -85,8 +85,25 @@ fn mistakes_are_told_with_line_and_key_and_what_was_meant() {
             ":1: key \"contract\" in [[filter]]: is missing",
         ),
         (
-            "[[filter]]\ntype = \"relay\"\ndomains = []\nclients = [\"helo:x\"]",
+            "[[filter]]\ntype = \"relay\"\ndomains = [\"a.b\"]\nclients = [\"helo:x\"]",
             ":4: key \"clients\" in [[filter]]: must be addresses",
+        ),
+        (
+            "[[filter]]\ntype = \"relay\"\ndomains = [\"a.b\"]\nclients = [\"mx.a.b\"]",
+            ":4: key \"clients\" in [[filter]]: must be addresses",
+        ),
+        (
+            "[[filter]]\ntype = \"relay\"\ndomains = []",
+            ":3: key \"domains\" in [[filter]]: is empty",
+        ),
+        (
+            "[[filter]]\ntype = \"relay\"\ndomains = [\"to:a.b\"]",
+            ":3: key \"domains\" in [[filter]]: \"to:a.b\" holds a colon",
+        ),
+        ("[dns]\nservers = [\"x\"]", ":2: key \"servers\" in [dns]: \"x\" must be an address"),
+        (
+            "[dns]\nresolver = \"system\"\nservers = [\"127.0.0.1\"]",
+            ":3: key \"servers\" in [dns]: goes with resolver",
         ),
         ("[session]\nhostname = \"a\"\nhostname = \"b\"", ":3: duplicate key"),
         ("[session", ":1: "),

@@ -245,6 +245,8 @@ const IP: &[(&str, &str, &str)] = &[
     ("leaves a child with its output", "sleep 100 & echo $! >>$pids; echo OK", "250"),
     ("closes its output and lives on", "exec >&-; exec sleep 100", "250"),
     ("says OK and lives on", "echo OK; exec >&-; exec sleep 100", "250"),
+    ("cannot run something", "exec 2>/dev/null\nnosuchcommand", "451 "),
+    ("ends with another status", "exit 3", "250"),
 ];
 
 #[test]

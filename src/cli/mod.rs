@@ -217,7 +217,11 @@ impl Invocation {
                 set(&mut self.listen, value).map_err(|why| wrong(name, value, &why))?;
             }
             Set::Source => {
-                self.source = if value == "none" { Source::Nothing } else { Source::Named(value) }
+                self.source = match value {
+                    "none" => Source::Nothing,
+                    "usual" => Source::Usual,
+                    path => Source::Named(path),
+                }
             }
         }
         if known.scope == Scope::Session && handed_on {

@@ -43,7 +43,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         names: &["--config"],
         value: "FILE",
-        help: "the configuration, or none (/etc/smtp-wrapper/smtp-wrapper.toml)",
+        help: "configuration; none: no filters; usual: as without one (/etc/smtp-wrapper/smtp-wrapper.toml)",
         scope: Scope::Session,
         set: Set::Source,
     },
@@ -116,6 +116,16 @@ pub const OPTIONS: &[Opt] = &[
         help: "name server to ask, ADDRESS or ADDRESS:PORT (those of /etc/resolv.conf)",
         scope: Scope::Session,
         set: Set::Session(Settings::ask_server),
+    },
+    Opt {
+        names: &["--judge-local"],
+        value: "",
+        help: "without a configuration: judge loopback and private addresses too",
+        scope: Scope::Session,
+        set: Set::Session(|s, _| {
+            s.judge_local = true;
+            Ok(())
+        }),
     },
     Opt {
         names: &["--greet-delay"],

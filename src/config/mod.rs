@@ -61,6 +61,8 @@ pub enum Source {
     Named(&'static str),
     /// None, and no filters.
     Nothing,
+    /// None, and the filters that run without one.
+    Usual,
 }
 
 /// A configuration that was read.
@@ -91,7 +93,7 @@ pub fn load(
     }
     overrides(&mut loaded.settings)?;
     loaded.chain = chain(&loaded.settings, read.as_ref())?;
-    let nothing = source == Source::Default && read.is_none();
+    let nothing = source != Source::Nothing && read.is_none();
     loaded.usual = nothing && loaded.settings.has_usual_filters();
     if let Some(read) = read {
         loaded.note = read.note;
@@ -127,7 +129,7 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
     let path = match source {
         Source::Default => FILE,
         Source::Named(path) => path,
-        Source::Nothing => return Ok(None),
+        Source::Nothing | Source::Usual => return Ok(None),
     };
     let cannot = |error: io::Error| ConfigError(format!("{path}: cannot be read: {error}"));
     let Some((file, stat)) = open(Path::new(path)).map_err(cannot)? else {

@@ -112,6 +112,8 @@ pub struct Settings {
     pub tarpit_at_once: u32,
     /// Who is asked for names; `None`: all as without the table.
     pub dns: Option<Box<Dns>>,
+    /// The filters that run without a configuration judge local addresses too.
+    pub judge_local: bool,
     /// Filters asked for by options of the original.
     pub original: OriginalFilters,
 }
@@ -130,6 +132,7 @@ impl Default for Settings {
             profile: Profile::Own,
             tarpit_at_once: limits::TARPIT_AT_ONCE,
             dns: None,
+            judge_local: false,
             original: OriginalFilters::default(),
         }
     }

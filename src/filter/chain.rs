@@ -83,9 +83,10 @@ impl Chain {
         self.links.push(Link::new(filter, policy));
     }
 
-    /// Adds the filters of a program that has no configuration.
-    pub fn add_usual(&mut self) {
-        for (name, filter) in usual() {
+    /// Adds the filters of a program that has no configuration; they may judge local
+    /// addresses too.
+    pub fn add_usual(&mut self, local: bool) {
+        for (name, filter) in usual(local) {
             self.add(filter, Policy::usual(name));
         }
     }

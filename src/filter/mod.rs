@@ -59,8 +59,8 @@ pub fn usual_judge(client: &Client) -> bool {
 /// The filters of a program that has no configuration: the S25R rules, but not
 /// for the large providers, whose host names they hit.
 #[must_use]
-pub fn usual() -> [(&'static str, Box<dyn Filter>); 2] {
-    [(allow::KIND.name, allow::usual()), (s25r::KIND.name, s25r::usual())]
+pub fn usual(local: bool) -> [(&'static str, Box<dyn Filter>); 2] {
+    [(allow::KIND.name, allow::usual()), (s25r::KIND.name, s25r::usual(local))]
 }
 
 /// A type of filter.

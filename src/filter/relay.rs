@@ -40,6 +40,9 @@ fn build(keys: &Keys<'_>) -> Result<Box<dyn Filter>, BadKey> {
     let Some(domains) = keys.texts("domains")? else {
         return Err(keys.missing("domains", "a list as in [\"example.org\", \".example.net\"]"));
     };
+    if domains.is_empty() {
+        return Err(keys.wrong("domains", "is empty: nobody could be written to"));
+    }
     let domains = Patterns::of_recipients(&domains).map_err(|what| keys.wrong("domains", what))?;
     let clients = keys.patterns("clients")?;
     if clients.as_ref().is_some_and(|c| c.has_hosts() || c.stages() != Stages::only(Stage::Connect))

@@ -64,8 +64,8 @@ fn build(keys: &Keys<'_>) -> Result<Box<dyn Filter>, BadKey> {
 }
 
 /// The filter of a program without a configuration.
-pub(super) fn usual() -> Box<dyn Filter> {
-    Box::new(S25r { rules: Rules::Published, ipv6: false, local: false })
+pub(super) fn usual(local: bool) -> Box<dyn Filter> {
+    Box::new(S25r { rules: Rules::Published, ipv6: false, local })
 }
 
 impl Filter for S25r {

@@ -20,6 +20,15 @@ impl Mailbox {
         if text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control()) {
             return Err("holds a space");
         }
+        if text.contains('*') {
+            return Err("holds a *: a domain and all below it is written .example.org");
+        }
+        if text.contains(['<', '>']) && text != "<>" {
+            return Err("is written without < and >");
+        }
+        if text.contains(':') {
+            return Err("holds a colon: what is in front of it does not belong here");
+        }
         let domain = |text: &'static str| match text.strip_suffix('.').unwrap_or(text) {
             "" | "." => Err("lacks an address"),
             domain => Ok(domain),

@@ -306,6 +306,10 @@ mod tests {
             ("to:", "lacks an address"),
             ("to:@", "lacks an address"),
             ("from:a b@c", "holds a space"),
+            ("from:<a@example.org>", "without < and >"),
+            ("from:*@example.org", "holds a *"),
+            ("to:*.example.org", "holds a *"),
+            ("to:from:a@b", "holds a colon"),
         ] {
             let error = Patterns::parse(&[pattern]).map(drop).unwrap_err();
             assert!(error.contains(why), "{pattern}: {error}");

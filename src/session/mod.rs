@@ -63,8 +63,8 @@ impl Session {
     #[must_use]
     pub(crate) fn new(loaded: Loaded, client: Client, log: Log) -> Self {
         let Loaded { settings, mut chain, usual, note } = loaded;
-        if usual && filter::usual_judge(&client) {
-            chain.add_usual();
+        if usual && (settings.judge_local || filter::usual_judge(&client)) {
+            chain.add_usual(settings.judge_local);
         }
         let began = Instant::now();
         let line = log.session(&client);

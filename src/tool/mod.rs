@@ -6,6 +6,7 @@
 
 pub(crate) mod compile;
 pub(crate) mod listen;
+mod names;
 pub(crate) mod try_it;
 
 mod launcher;

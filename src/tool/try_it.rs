@@ -17,6 +17,7 @@ use crate::config::{LogTo, Settings, Source};
 use crate::exit;
 
 use super::listen::AcceptLoop;
+use super::names;
 use super::notes::say;
 use super::sessions::Caps;
 use super::sink::{self, Screen};
@@ -51,10 +52,15 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
 
     let mut args = asked.session_args.clone();
     let mut settings = Settings::default();
+    let names;
     if asked.source == Source::Default {
         // A trial of the program, not of what is installed here.
-        args.extend(["--config", "none"]);
+        args.extend(["--config", "usual", "--judge-local"]);
         asked.apply(&mut settings)?;
+        if settings.dns.is_none() {
+            names = names::start()?.to_string();
+            args.extend(["--dns", &names]);
+        }
     } else {
         settings = asked.load()?.settings;
     }
@@ -91,7 +97,11 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
             here.port()
         ))?;
     }
-    screen(&introduction(here.port(), &mta, what))?;
+    let kinds = match asked.source {
+        Source::Default => kinds(),
+        _ => "The filters are those of your configuration.".to_owned(),
+    };
+    screen(&introduction(here.port(), &mta, what, &kinds))?;
     doors.run()
 }
 
@@ -131,10 +141,7 @@ fn sink_socket() -> io::Result<TcpListener> {
 }
 
 /// What runs where, and what to type next, on 80 columns.
-fn introduction(port: u16, mta: &str, what: &str) -> String {
-    // Other systems have only 127.0.0.1 until told otherwise.
-    let aliases =
-        if cfg!(target_os = "linux") { "" } else { " (after ifconfig lo0 alias ADDRESS)" };
+fn introduction(port: u16, mta: &str, what: &str, kinds: &str) -> String {
     format!(
         "\
 smtp-wrapper try: everything stays on this machine. Ctrl-C ends it.
@@ -164,17 +171,31 @@ Send a message from another terminal, in one of these ways:
     .
     QUIT
 
-The address you come from says what kind of client you are{aliases}:
+{kinds}
 
-  127.0.0.1  mail.example.org, a clean mail host
-  127.0.0.2  a dial-up host      swaks: --local-interface 127.0.0.2
-  127.0.0.3  a host without PTR  curl:  --interface 127.0.0.3
-
-The kinds take effect with the S25R filter, in a later version; today all are
-relayed alike. Below: a line for each recipient and each session as it goes to
-the log, and each message that arrives.
+Below: a line for each recipient and each session as it goes to the log, and
+each message that arrives.
 
 "
+    )
+}
+
+/// Which client is of which kind, and what becomes of it.
+fn kinds() -> String {
+    // Other systems have only 127.0.0.1 until told otherwise.
+    let aliases =
+        if cfg!(target_os = "linux") { "" } else { " (after ifconfig lo0 alias ADDRESS)" };
+    let [(mail, name), (dialup, its_name)] = names::HOSTS;
+    let nameless = names::NAMELESS;
+    format!(
+        "\
+The address you come from says what kind of client you are{aliases}:
+
+  {mail}  {name}, a mail host: its mail is taken
+  {dialup}  {its_name}, a dial-up line: 450, be patient
+  {nameless}  a host without a name: 450, be patient
+
+  swaks: --local-interface {dialup}      curl: --interface {dialup}"
     )
 }
 
@@ -188,6 +209,7 @@ mod tests {
             65535,
             "127.0.0.1:65535",
             "the MTA that answers there: IT GETS YOUR MESSAGES",
+            &kinds(),
         );
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");

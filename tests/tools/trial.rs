@@ -27,12 +27,28 @@ fn try_says_what_to_do_next_and_shows_what_arrives() {
     }
     for kind in [
         "127.0.0.1  mail.example.org",
-        "127.0.0.2  a dial-up host",
-        "127.0.0.3  a host without PTR",
+        "127.0.0.2  dsl-127-0-0-2.example.net, a dial-up line",
+        "127.0.0.3  a host without a name",
     ] {
         assert!(tool.out().contains(kind), "{kind}: {}", tool.out());
     }
-    assert!(tool.out().contains("S25R") && tool.out().contains("Ctrl-C"));
+    assert!(tool.out().contains("Ctrl-C"));
+    for (from, refusal) in [
+        (2, "450 4.7.1 S25R check, be patient [r1]"),
+        (3, "450 4.7.25 reverse lookup failure, be patient"),
+    ] {
+        let mut client = Client::calls(from, port);
+        client.hears();
+        for command in ["HELO x\r\n", "MAIL FROM:<a@x>\r\n", "RCPT TO:<b@y>\r\n"] {
+            client.says(command.as_bytes());
+            let reply = client.hears();
+            let refused = command.starts_with("RCPT");
+            assert!(
+                if refused { reply.starts_with(refusal) } else { reply.starts_with("2") },
+                "{reply}"
+            );
+        }
+    }
     Client::calls(1, port).sends(b"Subject: x\r\n\r\n..one\r\n\x1b]0;title\x07\xff\xc2\x9b31m");
     until("the message", || tool.out().contains("end of message 1"));
     assert!(
@@ -66,7 +82,7 @@ fn a_second_try_finds_a_place_of_its_own() {
     let second = Tool::starts(&["try", "--upstream", &sink]);
     let other = second.port(" is taken (another try?), so this is ");
     assert!(other > port, "{}", second.out());
-    Client::calls(2, other).sends(b"for the second");
+    Client::calls(1, other).sends(b"for the second");
     until("the message", || second.out().contains("| for the second\n"));
     assert!(!first.out().contains("for the second"));
 }

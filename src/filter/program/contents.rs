@@ -100,14 +100,23 @@ impl Filter for ContentsFilter {
             Outcome::Nonsense(what) => return Err(process.trouble(what)),
             Outcome::Refusal(why) => {
                 // One that says why means it, however it ends.
-                if why.is_empty() {
-                    tell_content_from_crashed(&process, ground)?;
-                }
+                let why = match why.is_empty() {
+                    true => silence(tell_content_from_crashed(&process, ground)?),
+                    false => why,
+                };
                 Verdict::Refuse(REFUSED.because(why))
             }
         };
         self.finishing = Some(process);
         Ok(verdict)
+    }
+}
+
+/// What the log is to know of a program that gave no answer.
+fn silence(status: Option<i32>) -> Vec<u8> {
+    match status {
+        Some(status) => format!("no answer, exit status {status}").into_bytes(),
+        None => b"no answer".to_vec(),
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Its exit status says nothing, as there: a shell script that ends in a grep
 //! which found nothing exits with 1. A program that a signal ended has said
-//! nothing, and is broken.
+//! nothing, and is broken; so is one whose shell could not run something.
 
 use std::time::Instant;
 
-use super::process::{Heard, Process};
+use super::process::{End, Heard, Process};
 use super::{REFUSED, Run};
 use crate::filter::{Facts, Filter, Ground, Stop, Verdict, Woken};
 use crate::limits;
@@ -43,8 +43,13 @@ impl Filter for IpFilter {
         let process = Process::start(&self.run, facts)?;
         let mut said = Vec::with_capacity(limits::PROGRAM_ANSWER);
         let heard = listen(&process, &mut said, ground)?;
-        if said.is_empty() {
-            tell_content_from_crashed(&process, ground)?;
+        if said.is_empty()
+            && let Some(status @ 2..) = tell_content_from_crashed(&process, ground)?
+        {
+            ground.note(&format!(
+                "{} said nothing, which passes the client, and ended with status {status}",
+                process.name()
+            ));
         }
         if heard == Heard::End {
             self.running = Some(process);
@@ -77,19 +82,28 @@ fn listen(process: &Process, said: &mut Vec<u8>, ground: &mut dyn Ground) -> Res
 
 /// A program that has said nothing and closed its output may be about to die of
 /// a signal, or go on with something else.
+///
+/// Gives the status with which it ended, if it has. By the original's contract that
+/// makes no difference; but with 126 and 127 a shell says that it could not run
+/// what it was to run (POSIX 2.8.2), and silence would let everybody pass.
 pub(super) fn tell_content_from_crashed(
     process: &Process,
     ground: &mut dyn Ground,
-) -> Result<(), Stop> {
+) -> Result<Option<i32>, Stop> {
     let end = Instant::now() + limits::PROGRAM_GRACE;
     while !process.has_ended() {
         if ground.wait(&mut [], Some(end), false)? == Woken::TimeUp {
             break;
         }
     }
-    match process.was_killed() {
-        true => Err(process.trouble("ended by a signal, without an answer")),
-        false => Ok(()),
+    match process.end() {
+        Some(End::Killed) => Err(process.trouble("ended by a signal, without an answer")),
+        Some(End::Exited(status @ (126 | 127))) => {
+            let what = "without an answer: something in it could not be run";
+            Err(process.trouble(&format!("ended with status {status}, {what}")))
+        }
+        Some(End::Exited(status)) => Ok(Some(status)),
+        None => Ok(None),
     }
 }
 

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -34,8 +35,17 @@ pub(super) struct Process {
     input: Option<OwnedFd>,
     /// What it says.
     output: OwnedFd,
-    /// It has ended; by a signal?
-    ended: Cell<Option<bool>>,
+    /// It has ended.
+    ended: Cell<Option<End>>,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By a signal.
+    Killed,
+    /// With this status.
+    Exited(i32),
 }
 
 /// What came of an attempt to read.
@@ -83,11 +93,19 @@ impl Process {
         started().map_err(|error| {
             let hint = match Errno::from_io_error(&error) {
                 Some(Errno::NOEXEC) => " (has it a first line as in #!/bin/sh?)",
+                Some(Errno::NOENT) if Path::new(name).exists() => {
+                    " (the program that its first line names is not there; does that line end in CR?)"
+                }
                 Some(Errno::ACCESS) => " (may the user that we run as execute it?)",
                 _ => "",
             };
             Stop::Trouble(format!("{name}: {error}{hint}"))
         })
+    }
+
+    /// Its path.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Trouble with it.
@@ -150,16 +168,11 @@ impl Process {
 
     /// Has it ended?
     pub(super) fn has_ended(&self) -> bool {
-        self.killed().is_some()
+        self.end().is_some()
     }
 
-    /// Was it ended by a signal?
-    pub(super) fn was_killed(&self) -> bool {
-        self.killed() == Some(true)
-    }
-
-    /// Whether a signal ended it, once it has ended.
-    fn killed(&self) -> Option<bool> {
+    /// How it ended, once it has.
+    pub(super) fn end(&self) -> Option<End> {
         if self.ended.get().is_none() {
             self.ended.set(self.look());
         }
@@ -168,18 +181,18 @@ impl Process {
 
     /// Looks without reaping it.
     #[cfg(not(target_os = "openbsd"))]
-    fn look(&self) -> Option<bool> {
+    fn look(&self) -> Option<End> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(self.group), look).ok().flatten()?;
-        Some(status.killed() || status.dumped())
+        Some(status.exit_status().map_or(End::Killed, End::Exited))
     }
 
     /// There is no looking without reaping.
     #[cfg(target_os = "openbsd")]
-    fn look(&self) -> Option<bool> {
+    fn look(&self) -> Option<End> {
         let (_, status) = waitpid(Some(self.group), WaitOptions::NOHANG).ok().flatten()?;
-        Some(status.signaled())
+        Some(status.exit_status().map_or(End::Killed, End::Exited))
     }
 }
 
