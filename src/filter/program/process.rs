@@ -185,7 +185,12 @@ impl Process {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(self.group), look).ok().flatten()?;
-        Some(status.exit_status().map_or(End::Killed, End::Exited))
+        // There the library does not give the status; 0 is what passes for none.
+        #[cfg(target_os = "netbsd")]
+        let exited = 0;
+        #[cfg(not(target_os = "netbsd"))]
+        let exited = status.exit_status().unwrap_or_default();
+        Some(if status.killed() || status.dumped() { End::Killed } else { End::Exited(exited) })
     }
 
     /// There is no looking without reaping.
