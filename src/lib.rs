@@ -28,6 +28,7 @@ pub mod crash;
 pub mod dialogue;
 pub mod dns;
 pub mod exit;
+mod file;
 pub mod filter;
 pub mod host;
 mod io;

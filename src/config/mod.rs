@@ -13,13 +13,12 @@ pub mod time;
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, Stat, fstat};
-use rustix::io::Errno;
+use rustix::fs::Stat;
 
+use crate::file;
 use crate::filter::chain::Chain;
 use crate::filter::policy::Policy;
 use crate::filter::{KINDS, Kind};
@@ -32,8 +31,8 @@ pub use settings::{LogTo, Profile, RejectAt, Settings};
 /// The file that is read if none is named.
 pub const FILE: &str = "/etc/smtp-wrapper/smtp-wrapper.toml";
 
-/// A larger file is none of ours.
-const MOST: u64 = 1024 * 1024;
+/// A larger file is none of ours, in MiB.
+const MOST: u64 = 1;
 
 /// Where the original looked for its filters, if none was named.
 const ORIGINAL_IP_FILTER: &str = "/usr/local/smtp_wrapper/smtp_ip_filter";
@@ -132,7 +131,7 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
         Source::Nothing | Source::Usual => return Ok(None),
     };
     let cannot = |error: io::Error| ConfigError(format!("{path}: cannot be read: {error}"));
-    let Some((file, stat)) = open(Path::new(path)).map_err(cannot)? else {
+    let Some((file, stat)) = file::open(Path::new(path)).map_err(cannot)? else {
         return match source {
             Source::Default => Ok(None),
             _ => Err(ConfigError(format!("{path}: there is no such file"))),
@@ -148,7 +147,7 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
             None => {}
         }
     }
-    let octets = read_all(&file, &stat).map_err(cannot)?;
+    let octets = file::read_all(&file, &stat, MOST).map_err(cannot)?;
     let text = std::str::from_utf8(octets.leak())
         .map_err(|_| ConfigError(format!("{path}: is not UTF-8")))?;
     let document = text::parse(text)
@@ -156,40 +155,6 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
     let read = Read { path, document, stat, note };
     names::check(&read.document).map_err(|(table, bad)| read.error(table, &bad))?;
     Ok(Some(read))
-}
-
-/// Opens a file to read; `None` if it is not there.
-fn open(path: &Path) -> io::Result<Option<(OwnedFd, Stat)>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => {
-            let stat = fstat(&file)?;
-            Ok(Some((file, stat)))
-        }
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Reads a file to its end.
-fn read_all(file: &OwnedFd, stat: &Stat) -> io::Result<Vec<u8>> {
-    let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-    if size > MOST {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    // What is there now; an octet more shows whether it grew.
-    let mut octets = Vec::with_capacity(size as usize + 1);
-    loop {
-        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut octets)) {
-            Ok(_) if octets.len() as u64 == size => return Ok(octets),
-            Ok(0) => return Ok(octets),
-            Ok(_) if octets.len() as u64 > size => {
-                return Err(io::Error::other("it is being written"));
-            }
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// The filters that options ask for, then those of the file.
