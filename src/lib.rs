@@ -25,6 +25,7 @@ pub mod allocator;
 pub mod cli;
 pub mod config;
 pub mod crash;
+mod dates;
 pub mod dialogue;
 pub mod dns;
 pub mod exit;

@@ -22,8 +22,9 @@ use crate::file;
 use crate::filter::chain::Chain;
 use crate::filter::policy::Policy;
 use crate::filter::{KINDS, Kind};
+use crate::list::Place;
 use document::{Document, Entry, Table, Value};
-use keys::{BadKey, Keys};
+use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
 pub use settings::{LogTo, Profile, RejectAt, Settings};
@@ -75,23 +76,30 @@ pub struct Loaded {
     pub usual: bool,
     /// What the log is to know, though all is well.
     pub note: Option<String>,
+    /// The files of lists that were opened for it.
+    pub lists: Vec<Place>,
 }
 
-/// Reads the configuration; `overrides` is what overrides the file.
+/// Reads the configuration; `overrides` is what overrides the file. Compiled forms,
+/// if `compiled`.
 ///
 /// # Errors
 /// The first mistake, or what `overrides` objects to.
 pub fn load(
     source: Source,
+    compiled: bool,
     overrides: impl FnOnce(&mut Settings) -> Result<(), ConfigError>,
 ) -> Result<Loaded, ConfigError> {
     let mut loaded = Loaded::default();
-    let read = document(source, true)?;
+    let read = document(source, compiled)?;
+    let files = ListFiles::of(read.as_ref().map_or(FILE, |read| read.path), compiled);
     if let Some(read) = &read {
-        loaded.settings.read(&read.document).map_err(|(table, bad)| read.error(table, &bad))?;
+        let settings = loaded.settings.read(&read.document, &files);
+        settings.map_err(|(table, bad)| read.error(table, &bad))?;
     }
     overrides(&mut loaded.settings)?;
-    loaded.chain = chain(&loaded.settings, read.as_ref())?;
+    loaded.chain = chain(&loaded.settings, read.as_ref(), &files)?;
+    loaded.lists = files.opened();
     let nothing = source != Source::Nothing && read.is_none();
     loaded.usual = nothing && loaded.settings.has_usual_filters();
     if let Some(read) = read {
@@ -158,7 +166,11 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
 }
 
 /// The filters that options ask for, then those of the file.
-fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError> {
+fn chain(
+    settings: &Settings,
+    read: Option<&Read>,
+    files: &ListFiles,
+) -> Result<Chain, ConfigError> {
     let tables = read.map_or(0, |read| read.document.tables.len());
     let of_options = of_options(settings);
     let delayed = usize::from(!settings.greet_delay.is_zero());
@@ -166,7 +178,7 @@ fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError>
     let mut early = false;
     for (option, table) in of_options {
         early |= is_early(&table);
-        add(&mut chain, &table)
+        add(&mut chain, &table, files)
             .map_err(|bad| ConfigError(format!("option {option}: {}", bad.what)))?;
     }
     let delay = Value::Text(milliseconds(settings.greet_delay));
@@ -178,16 +190,16 @@ fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError>
                 let mut table = table.clone();
                 let line = table.line;
                 table.entries.push(Entry { key: "delay", value: delay.clone(), line });
-                add(&mut chain, &table)
+                add(&mut chain, &table, files)
             } else {
-                add(&mut chain, table)
+                add(&mut chain, table, files)
             };
             added.map_err(|bad| read.error(table.name, &bad))?;
         }
     }
     if !early && !settings.greet_delay.is_zero() {
         let table = made("early", vec![("delay", delay), ("wait_only", Value::Bool(true))]);
-        add(&mut chain, &table).map_err(|bad| ConfigError(bad.what))?;
+        add(&mut chain, &table, files).map_err(|bad| ConfigError(bad.what))?;
     }
     Ok(chain)
 }
@@ -241,8 +253,8 @@ fn of_options(settings: &Settings) -> Vec<(&'static str, Table)> {
 }
 
 /// Makes a filter and adds it.
-fn add(chain: &mut Chain, table: &Table) -> Result<(), BadKey> {
-    let keys = Keys::new(table);
+fn add(chain: &mut Chain, table: &Table, files: &ListFiles) -> Result<(), BadKey> {
+    let keys = Keys::new(table, files);
     let kind = keys.text("type")?.and_then(kind);
     let kind = kind.ok_or_else(|| keys.missing("type", "the type of the filter"))?;
     chain.add((kind.build)(&keys)?, Policy::new(&keys)?);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
-use super::keys::{BadKey, Keys};
+use super::keys::{BadKey, Keys, ListFiles};
 use crate::filter::Key;
 use crate::limits;
 use crate::upstream::Address;
@@ -222,9 +222,13 @@ impl Settings {
     ///
     /// # Errors
     /// The first key that is wrong, and its table.
-    pub(crate) fn read(&mut self, document: &Document) -> Result<(), (&'static str, BadKey)> {
+    pub(crate) fn read(
+        &mut self,
+        document: &Document,
+        files: &ListFiles,
+    ) -> Result<(), (&'static str, BadKey)> {
         for table in document.tables.iter().filter(|table| !table.repeated) {
-            let keys = Keys::new(table);
+            let keys = Keys::new(table, files);
             let read = match table.name {
                 "" => self.read_head(&keys),
                 "upstream" => self.read_upstream(&keys),
