@@ -22,8 +22,8 @@ pub struct BadKey {
 /// The files of lists that a configuration names.
 #[derive(Debug)]
 pub struct ListFiles {
-    /// What their names are relative to.
-    folder: &'static Path,
+    /// The configuration: their names are relative to where it lies.
+    file: &'static str,
     /// Their compiled forms may be used.
     compiled: bool,
     opened: RefCell<Vec<Place>>,
@@ -32,9 +32,8 @@ pub struct ListFiles {
 impl ListFiles {
     /// Those of the configuration in this file.
     #[must_use]
-    pub fn of(file: &'static str, compiled: bool) -> ListFiles {
-        let folder = Path::new(file).parent().unwrap_or(Path::new("/"));
-        ListFiles { folder, compiled, opened: RefCell::default() }
+    pub const fn of(file: &'static str, compiled: bool) -> ListFiles {
+        ListFiles { file, compiled, opened: RefCell::new(Vec::new()) }
     }
 
     /// Those that were opened.
@@ -231,7 +230,7 @@ impl<'a> Keys<'a> {
         }
         let path = match name.starts_with('/') {
             true => Path::new(name),
-            false => Box::leak(self.files.folder.join(name).into_boxed_path()),
+            false => Box::leak(Path::new(self.files.file).with_file_name(name).into_boxed_path()),
         };
         let place = Place { name, path, syntax, topic };
         let file = place.open(self.files.compiled).map_err(|what| self.wrong(key, what))?;

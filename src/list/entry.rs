@@ -3,7 +3,7 @@
 use super::expression::Expression;
 use super::mailbox::Mailbox;
 use super::name::{host, is_host_name};
-use super::network::Network;
+use super::network::{self, Network};
 
 /// What an entry is about if it does not say so itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,20 +72,26 @@ impl What {
 
 /// What an entry is about, and the rest of it.
 fn prefixed(text: &'static str, topic: Topic) -> (Topic, &'static str) {
-    let prefixes = [
-        ("from:", Topic::Sender),
-        ("to:", Topic::Recipient),
-        ("helo:", Topic::Helo),
-        ("client:", Topic::Client),
-    ];
-    let of = |(prefix, topic)| text.strip_prefix(prefix).map(|rest| (topic, rest));
-    prefixes.into_iter().find_map(of).unwrap_or((topic, text))
+    // Looked at by its first letter: there is one for each line.
+    let (prefix, of) = match text.as_bytes() {
+        [b'f', ..] => ("from:", Topic::Sender),
+        [b't', ..] => ("to:", Topic::Recipient),
+        [b'h', ..] => ("helo:", Topic::Helo),
+        [b'c', ..] => ("client:", Topic::Client),
+        _ => return (topic, text),
+    };
+    text.strip_prefix(prefix).map_or((topic, text), |rest| (of, rest))
 }
 
 /// An address, a network or a host name; what has an `@` in it is a sender.
 fn client(text: &'static str) -> Result<What, &'static str> {
-    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    match Network::parse(inside.unwrap_or(text)) {
+    let network = match text.as_bytes() {
+        // No address begins so.
+        [b'g'..=b'z' | b'G'..=b'Z' | b'.', ..] => Err(network::NEITHER),
+        [b'[', .., b']'] => Network::parse(text.get(1..text.len() - 1).unwrap_or_default()),
+        _ => Network::parse(text),
+    };
+    match network {
         Ok(network) => Ok(What::Network(network)),
         Err(_) if is_host_name(text) => Ok(What::Host(host(text)?)),
         Err(_) if text == "<>" || text.contains('@') => Ok(What::Sender(Mailbox::parse(text)?)),
@@ -137,7 +143,7 @@ pub(super) fn parted(line: &'static str) -> (&'static str, &'static str) {
         true => prefix + expression_length(rest).unwrap_or(rest.len()),
         false => 0,
     };
-    let end = line.bytes().skip(from).position(|b| b.is_ascii_whitespace());
+    let end = line.as_bytes().get(from..).and_then(|rest| rest.iter().position(|b| *b <= b' '));
     let (entry, rest) = line.split_at(end.map_or(line.len(), |end| from + end));
     (entry, rest.trim_ascii())
 }

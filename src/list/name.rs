@@ -9,10 +9,15 @@ use std::borrow::Cow;
 /// a name without a dot is more likely a mistake.
 pub(super) fn is_host_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let top = name.rsplit('.').next().unwrap_or_default();
-    name.contains('.')
-        && !name.contains(['@', '/', ':'])
-        && top.contains(|c: char| !c.is_ascii_digit())
+    let (mut dots, mut other) = (false, false);
+    for octet in name.bytes() {
+        match octet {
+            b'@' | b'/' | b':' => return false,
+            b'.' => (dots, other) = (true, false),
+            _ => other |= !octet.is_ascii_digit(),
+        }
+    }
+    dots && other
 }
 
 /// A host name or address literal, perhaps with a dot in front.
@@ -22,7 +27,8 @@ pub(super) fn is_host_name(text: &str) -> bool {
 pub(super) fn host(text: &'static str) -> Result<&'static str, &'static str> {
     let name = text.strip_suffix('.').unwrap_or(text);
     let literal = name.starts_with('[') && name.ends_with(']');
-    let sound = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b) || b >= 0x80;
+    let sound =
+        |b: u8| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | 0x80..);
     match name.strip_prefix('.').unwrap_or(name) {
         "" => Err("lacks a name"),
         _ if literal => Ok(name),

@@ -13,14 +13,11 @@ impl Network {
     /// Reads `192.0.2.1`, `192.0.2.0/24` or the same of IPv6. IPv4 in the form
     /// of IPv6 is IPv4.
     pub(super) fn parse(text: &str) -> Result<Network, &'static str> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
+        let (address, length) = match text.bytes().position(|b| b == b'/') {
+            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
             None => (text, None),
         };
-        let Ok(address) = address.parse::<IpAddr>() else {
-            return Err("is neither an address nor a network; for names and mail addresses write \
-                        helo:, from: or to: in front");
-        };
+        let Ok(address) = address.parse::<IpAddr>() else { return Err(NEITHER) };
         let width = if address.is_ipv4() { 32 } else { 128 };
         let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let length = match length {
@@ -55,5 +52,8 @@ impl Network {
         }
     }
 }
+
+pub(super) const NEITHER: &str = "is neither an address nor a network; for names and mail \
+                                  addresses write helo:, from: or to: in front";
 
 const BITS_BEHIND: &str = "has bits behind the network: is the number after the slash right?";

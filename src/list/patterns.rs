@@ -30,7 +30,23 @@ pub(super) enum Subject<'a> {
     Recipient(&'a [u8]),
 }
 
+const ADDRESS: u8 = 1;
+const HOST: u8 = 2;
+const HELO: u8 = 4;
+const SENDER: u8 = 8;
+const RECIPIENT: u8 = 16;
+
 impl Subject<'_> {
+    fn bit(self) -> u8 {
+        match self {
+            Subject::Address(_) => ADDRESS,
+            Subject::Host(_) => HOST,
+            Subject::Helo(_) => HELO,
+            Subject::Sender(_) => SENDER,
+            Subject::Recipient(_) => RECIPIENT,
+        }
+    }
+
     /// Is an expression on this topic about it?
     pub(super) fn is_of(self, topic: Topic) -> bool {
         match self {
@@ -73,6 +89,8 @@ pub(super) struct Patterns {
     pub(super) senders: Vec<(Mailbox, Mark)>,
     pub(super) recipients: Vec<(Mailbox, Mark)>,
     pub(super) expressions: Vec<(Listed, Mark)>,
+    /// What they are about, a bit each ([`Subject::bit`]).
+    about: u8,
     /// One of them accepts by its own word.
     pub(super) accepts: bool,
     /// Expressions see the command that a path came in (the original's lists).
@@ -82,16 +100,26 @@ pub(super) struct Patterns {
 impl Patterns {
     /// Adds an entry, one of so many if that is known.
     pub(super) fn add(&mut self, what: What, mark: Mark, most: usize) {
-        match what {
-            What::Network(network) => push(&mut self.networks, (network, mark), most),
-            What::Host(name) => push(&mut self.hosts, (name, mark), most),
-            What::Helo(name) => push(&mut self.helo, (name, mark), most),
-            What::Sender(mailbox) => push(&mut self.senders, (mailbox, mark), most),
-            What::Recipient(mailbox) => push(&mut self.recipients, (mailbox, mark), most),
-            What::Expression { topic, expression, negated } => {
-                self.expressions.push((Listed { topic, expression, negated }, mark));
+        self.about |= match what {
+            What::Network(network) => push(&mut self.networks, (network, mark), most, ADDRESS),
+            What::Host(name) => push(&mut self.hosts, (name, mark), most, HOST),
+            What::Helo(name) => push(&mut self.helo, (name, mark), most, HELO),
+            What::Sender(mailbox) => push(&mut self.senders, (mailbox, mark), most, SENDER),
+            What::Recipient(mailbox) => {
+                push(&mut self.recipients, (mailbox, mark), most, RECIPIENT)
             }
-        }
+            What::Expression { topic, expression, negated } => {
+                let about = match topic {
+                    Topic::Client => ADDRESS | HOST,
+                    Topic::Address => ADDRESS,
+                    Topic::Host => HOST,
+                    Topic::Helo => HELO,
+                    Topic::Sender => SENDER,
+                    Topic::Recipient => RECIPIENT,
+                };
+                push(&mut self.expressions, (Listed { topic, expression, negated }, mark), 0, about)
+            }
+        };
     }
 
     /// How many there are.
@@ -106,14 +134,7 @@ impl Patterns {
 
     /// Are there entries for this?
     pub(super) fn is_about(&self, subject: Subject<'_>) -> bool {
-        let plain = match subject {
-            Subject::Address(_) => !self.networks.is_empty(),
-            Subject::Host(_) => !self.hosts.is_empty(),
-            Subject::Helo(_) => !self.helo.is_empty(),
-            Subject::Sender(_) => !self.senders.is_empty(),
-            Subject::Recipient(_) => !self.recipients.is_empty(),
-        };
-        plain || self.expressions.iter().any(|(listed, _)| subject.is_of(listed.topic))
+        self.about & subject.bit() != 0
     }
 
     /// The first entry that matches.
@@ -127,8 +148,10 @@ impl Patterns {
             Subject::Sender(path) => by_path(&self.senders, path),
             Subject::Recipient(path) => by_path(&self.recipients, path),
         };
-        let expression = self.find_expression(subject);
-        match (plain, expression) {
+        if self.expressions.is_empty() {
+            return plain;
+        }
+        match (plain, self.find_expression(subject)) {
             (Some(plain), Some(expression)) if expression.line < plain.line => Some(expression),
             (plain, expression) => plain.or(expression),
         }
@@ -147,12 +170,13 @@ impl Patterns {
     }
 }
 
-/// Adds one of so many, for which memory is taken once.
-fn push<T>(list: &mut Vec<T>, one: T, most: usize) {
+/// Adds one of so many, for which memory is taken once; gives what it is about.
+fn push<T>(list: &mut Vec<T>, one: T, most: usize, about: u8) -> u8 {
     if list.is_empty() {
         list.reserve_exact(most);
     }
     list.push(one);
+    about
 }
 
 fn by_path(list: &[(Mailbox, Mark)], path: &[u8]) -> Option<Mark> {

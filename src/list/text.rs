@@ -45,20 +45,27 @@ pub(super) fn read(
     topic: Topic,
     told: &mut dyn FnMut(u32),
 ) -> Result<Patterns, BadLine> {
-    let mut patterns = Patterns { commands: syntax == Syntax::Egrep, ..Patterns::default() };
+    let mut patterns = Patterns::default();
+    patterns.commands = syntax == Syntax::Egrep;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let mut whole: Option<(u32, Cow<'static, str>)> = None;
-    for (number, line) in (1..).zip(lines) {
+    let (mut from, mut number) = (0, 0);
+    // Lines are found by memchr: for a small list that is a third of all the work.
+    while let Some(rest) = text.get(from..) {
+        number += 1;
+        let length = memchr::memchr(b'\n', rest.as_bytes());
+        let line = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
+        from = length.map_or(usize::MAX, |length| from + length + 1);
         if number & 0xffff == 0 {
             told(number);
         }
         let plain = line.trim_ascii();
-        if plain.is_empty() || plain.starts_with('#') {
+        if matches!(plain.as_bytes(), [] | [b'#', ..]) {
             continue;
         }
+        let indented = matches!(line.as_bytes(), [b' ' | b'\t', ..]);
         match &mut whole {
-            Some((_, before)) if syntax == Syntax::Usual && line.starts_with([' ', '\t']) => {
+            Some((_, before)) if indented && syntax == Syntax::Usual => {
                 let before = before.to_mut();
                 before.push(' ');
                 before.push_str(plain);
@@ -98,18 +105,20 @@ impl Patterns {
             return Ok(());
         }
         let (entry, rest) = parted(text);
-        if matches!(entry.to_ascii_lowercase().as_str(), "if" | "endif") {
+        if entry.eq_ignore_ascii_case("if") || entry.eq_ignore_ascii_case("endif") {
             return Err(bad(format!("{entry}: an entry has to say its whole condition itself")));
         }
-        let action = if rest.starts_with('#') { "" } else { rest };
         let what = What::parse(entry, topic).map_err(|why| bad(format!("{entry:?} {why}")))?;
-        match Action::parse(action) {
-            Ok(said) => self.accepts |= said == Some(Action::Accept),
-            Err(why) if goes_on => {
-                let why = format!("{why}; a line that begins with a space goes on the one before");
-                return Err(bad(why));
+        let action = if matches!(rest.as_bytes(), [b'#', ..]) { "" } else { rest };
+        if !action.is_empty() {
+            match Action::parse(action) {
+                Ok(said) => self.accepts |= said == Some(Action::Accept),
+                Err(why) if goes_on => {
+                    let what = "a line that begins with a space goes on the one before";
+                    return Err(bad(format!("{why}; {what}")));
+                }
+                Err(why) => return Err(bad(why)),
             }
-            Err(why) => return Err(bad(why)),
         }
         self.add(what, Mark { line, action, text: entry }, 0);
         Ok(())
