@@ -4,7 +4,7 @@
 //!
 //! It lies beside the text (`NAME.compiled`) and holds the text's size, times and
 //! inode: an edit is noticed at once, and the text is read instead. It is not
-//! trusted ([`crate::file`]), and every length in it is checked.
+//! trusted (`file`), and every length in it is checked.
 //!
 //! ```text
 //! magic 8, version of the program 16, identity of the text 7 × 8, checksum 8; then length 4 of

@@ -166,7 +166,12 @@ impl Link {
     /// What was found at this stage before, and at those behind it, was about
     /// another name, sender or message.
     pub(super) fn forget(&mut self, stage: Stage) {
-        self.found.iter_mut().skip(slot(stage)).for_each(|found| *found = Finding::Nothing);
+        for found in self.found.iter_mut().skip(slot(stage)) {
+            // Most filters have found nothing, most of the time.
+            if !matches!(found, Finding::Nothing) {
+                *found = Finding::Nothing;
+            }
+        }
     }
 
     /// Whom it concerns (`only`, `except`), as far as that is known.
@@ -212,8 +217,10 @@ impl Link {
         facts: &Facts<'_>,
         ground: &mut dyn Ground,
     ) -> Result<(), Over> {
-        let lists = [&self.policy.only, &self.policy.except];
-        for list in lists.into_iter().flatten() {
+        if self.policy.only.is_none() && self.policy.except.is_none() {
+            return Ok(());
+        }
+        for list in [&self.policy.only, &self.policy.except].into_iter().flatten() {
             if facts.host.get().is_none() && list.needs_host(facts.client) {
                 name_client(ground)?;
             }

@@ -2,7 +2,7 @@
 
 use super::expression::Expression;
 use super::mailbox::Mailbox;
-use super::name::{host, is_host_name};
+use super::name::{host, host_name};
 use super::network::{self, Network};
 
 /// What an entry is about if it does not say so itself.
@@ -93,9 +93,11 @@ fn client(text: &'static str) -> Result<What, &'static str> {
     };
     match network {
         Ok(network) => Ok(What::Network(network)),
-        Err(_) if is_host_name(text) => Ok(What::Host(host(text)?)),
-        Err(_) if text == "<>" || text.contains('@') => Ok(What::Sender(Mailbox::parse(text)?)),
-        Err(why) => Err(why),
+        Err(why) => match host_name(text) {
+            Some(name) => Ok(What::Host(name?)),
+            None if text == "<>" || text.contains('@') => Ok(What::Sender(Mailbox::parse(text)?)),
+            None => Err(why),
+        },
     }
 }
 
@@ -143,7 +145,7 @@ pub(super) fn parted(line: &'static str) -> (&'static str, &'static str) {
         true => prefix + expression_length(rest).unwrap_or(rest.len()),
         false => 0,
     };
-    let end = line.as_bytes().get(from..).and_then(|rest| rest.iter().position(|b| *b <= b' '));
+    let end = memchr::memchr2(b' ', b'\t', line.as_bytes().get(from..).unwrap_or_default());
     let (entry, rest) = line.split_at(end.map_or(line.len(), |end| from + end));
     (entry, rest.trim_ascii())
 }

@@ -121,14 +121,16 @@ impl ListFile {
 
     pub(super) fn find(&self, subject: Subject<'_>) -> Option<Hit> {
         let (line, action) = match &self.form {
-            Form::Text(patterns) => patterns.find(subject).map(|mark| (mark.line, mark.action))?,
+            Form::Text(patterns) => {
+                patterns.find(subject).map(|mark| (mark.line, mark.action()))?
+            }
             Form::Compiled(compiled, text) => match text.get() {
-                Some(patterns) => patterns.find(subject).map(|mark| (mark.line, mark.action))?,
+                Some(patterns) => patterns.find(subject).map(|mark| (mark.line, mark.action()))?,
                 None => match compiled.find(subject) {
                     Ok(found) => found.map(|(line, action)| (line, &*action.leak()))?,
                     Err(Damaged) => {
                         let patterns = text.get_or_init(|| self.text_after_all());
-                        patterns.find(subject).map(|mark| (mark.line, mark.action))?
+                        patterns.find(subject).map(|mark| (mark.line, mark.action()))?
                     }
                 },
             },

@@ -102,7 +102,7 @@ impl List {
     pub fn add(&mut self, text: &'static str, most: usize, topic: Topic) -> Result<(), String> {
         let what = What::parse(text, topic).map_err(|why| format!("{text:?} {why}"))?;
         let line = self.entries.count() as u32;
-        self.entries.add(what, Mark { line, action: "", text }, most);
+        self.entries.add(what, Mark::new(line, text, text.len()), most);
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl List {
         let entry = self
             .entries
             .find(subject)
-            .map(|mark| Hit { action: None, entry: Cow::Borrowed(mark.text.as_bytes()) });
+            .map(|mark| Hit { action: None, entry: Cow::Borrowed(mark.entry().as_bytes()) });
         entry.or_else(|| self.files.iter().find_map(|file| file.find(subject)))
     }
 

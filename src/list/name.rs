@@ -5,19 +5,25 @@
 
 use std::borrow::Cow;
 
-/// Is it meant for a host name? Only one of the highest level is all digits, and
-/// a name without a dot is more likely a mistake.
-pub(super) fn is_host_name(text: &str) -> bool {
+/// The host name, perhaps with a dot in front, if it is meant for one: only one of the
+/// highest level is all digits, and a name without a dot is more likely a mistake.
+///
+/// # Errors
+/// Says why it is none after all.
+pub(super) fn host_name(text: &'static str) -> Option<Result<&'static str, &'static str>> {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let (mut dots, mut other) = (false, false);
+    let (mut dots, mut other, mut odd) = (false, false, false);
+    // One look at each octet: there are thousands in a list.
     for octet in name.bytes() {
         match octet {
-            b'@' | b'/' | b':' => return false,
             b'.' => (dots, other) = (true, false),
-            _ => other |= !octet.is_ascii_digit(),
+            b'0'..=b'9' => {}
+            b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => other = true,
+            b'@' | b'/' | b':' => return None,
+            _ => (other, odd) = (true, true),
         }
     }
-    dots && other
+    (dots && other).then(|| if odd { host(name) } else { Ok(name) })
 }
 
 /// A host name or address literal, perhaps with a dot in front.

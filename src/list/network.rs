@@ -1,12 +1,12 @@
 //! Addresses and networks.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// A network, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Network {
     V4 { bits: u32, mask: u32 },
-    V6 { bits: u128, mask: u128 },
+    V6 { address: Ipv6Addr, length: u8 },
 }
 
 impl Network {
@@ -31,9 +31,9 @@ impl Network {
             (IpAddr::V6(_), IpAddr::V4(ip), 96..) => Network::v4(ip.to_bits(), length - 96),
             (IpAddr::V4(ip), ..) => Network::v4(ip.to_bits(), length),
             (IpAddr::V6(ip), ..) => {
-                let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
-                let network = Network::V6 { bits: ip.to_bits(), mask };
-                (ip.to_bits() & !mask == 0).then_some(network).ok_or(BITS_BEHIND)
+                let network = Network::V6 { address: ip, length: length as u8 };
+                let behind = ip.to_bits() & !mask(length as u8);
+                (behind == 0).then_some(network).ok_or(BITS_BEHIND)
             }
         }
     }
@@ -47,10 +47,17 @@ impl Network {
     pub(super) fn has(&self, address: IpAddr) -> bool {
         match (self, address) {
             (Network::V4 { bits, mask }, IpAddr::V4(ip)) => ip.to_bits() & mask == *bits,
-            (Network::V6 { bits, mask }, IpAddr::V6(ip)) => ip.to_bits() & mask == *bits,
+            (Network::V6 { address, length }, IpAddr::V6(ip)) => {
+                ip.to_bits() & mask(*length) == address.to_bits()
+            }
             _ => false,
         }
     }
+}
+
+/// The mask of so many bits.
+pub(super) fn mask(length: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
 }
 
 pub(super) const NEITHER: &str = "is neither an address nor a network; for names and mail \

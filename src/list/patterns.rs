@@ -10,14 +10,31 @@ use super::name::is_host;
 use super::network::Network;
 
 /// Where an entry stands and what it says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     /// Its line, or its number.
     pub(super) line: u32,
-    /// The action as it is written, found to be one; empty if there is none.
-    pub(super) action: &'static str,
+    /// Octets of the entry in the text; what stands behind it is its action.
+    entry: u32,
+    text: &'static str,
+}
+
+impl Mark {
+    /// An entry of so many octets, and its action behind it, found to be one.
+    pub(super) fn new(line: u32, text: &'static str, entry: usize) -> Mark {
+        Mark { line, entry: u32::try_from(entry).unwrap_or(u32::MAX), text }
+    }
+
     /// The entry as it is written.
-    pub(super) text: &'static str,
+    pub(super) fn entry(&self) -> &'static str {
+        self.text.get(..self.entry as usize).unwrap_or(self.text)
+    }
+
+    /// The action as it is written; empty if there is none.
+    pub(super) fn action(&self) -> &'static str {
+        let action = self.text.get(self.entry as usize..).unwrap_or_default().trim_ascii_start();
+        if action.starts_with('#') { "" } else { action }
+    }
 }
 
 /// What is looked for.

@@ -31,6 +31,11 @@ pub enum Syntax {
 pub(crate) const SYNTAXES: &[(&str, Syntax)] =
     &[("usual", Syntax::Usual), ("egrep", Syntax::Egrep)];
 
+/// Octets of a line are hardly less, and memory is taken for so many lines at most
+/// before there are so many.
+const LINE: usize = 12;
+const AT_ONCE: usize = 128;
+
 /// What is wrong with a list, and on which line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadLine {
@@ -49,6 +54,8 @@ pub(super) fn read(
     patterns.commands = syntax == Syntax::Egrep;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut whole: Option<(u32, Cow<'static, str>)> = None;
+    // Memory is taken once for most lists.
+    let most = (text.len() / LINE).min(AT_ONCE);
     let (mut from, mut number) = (0, 0);
     // Lines are found by memchr: for a small list that is a third of all the work.
     while let Some(rest) = text.get(from..) {
@@ -72,13 +79,13 @@ pub(super) fn read(
             }
             _ => {
                 if let Some(line) = whole.replace((number, Cow::Borrowed(plain))) {
-                    patterns.line(line, syntax, topic)?;
+                    patterns.line(line, syntax, topic, most)?;
                 }
             }
         }
     }
     if let Some(line) = whole {
-        patterns.line(line, syntax, topic)?;
+        patterns.line(line, syntax, topic, most)?;
     }
     Ok(patterns)
 }
@@ -89,6 +96,7 @@ impl Patterns {
         (line, text): (u32, Cow<'static, str>),
         syntax: Syntax,
         topic: Topic,
+        most: usize,
     ) -> Result<(), BadLine> {
         let bad = |what| BadLine { line, what };
         let (text, goes_on) = match text {
@@ -101,7 +109,7 @@ impl Patterns {
             let expression = expression.map_err(|why| bad(format!("{text:?} {why}")))?;
             let expression = Box::new(expression);
             let what = What::Expression { topic, expression, negated: false };
-            self.add(what, Mark { line, action: "", text }, 0);
+            self.add(what, Mark::new(line, text, text.len()), most);
             return Ok(());
         }
         let (entry, rest) = parted(text);
@@ -109,9 +117,8 @@ impl Patterns {
             return Err(bad(format!("{entry}: an entry has to say its whole condition itself")));
         }
         let what = What::parse(entry, topic).map_err(|why| bad(format!("{entry:?} {why}")))?;
-        let action = if matches!(rest.as_bytes(), [b'#', ..]) { "" } else { rest };
-        if !action.is_empty() {
-            match Action::parse(action) {
+        if !matches!(rest.as_bytes(), [] | [b'#', ..]) {
+            match Action::parse(rest) {
                 Ok(said) => self.accepts |= said == Some(Action::Accept),
                 Err(why) if goes_on => {
                     let what = "a line that begins with a space goes on the one before";
@@ -120,7 +127,7 @@ impl Patterns {
                 Err(why) => return Err(bad(why)),
             }
         }
-        self.add(what, Mark { line, action, text: entry }, 0);
+        self.add(what, Mark::new(line, text, entry.len()), most);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::text::BadLine;
 /// Networks with fewer bits than this are larger than any one organization's: the
 /// largest that were ever given out.
 const V4_BITS: u32 = 8;
-const V6_BITS: u32 = 16;
+const V6_BITS: u8 = 16;
 
 /// Names and addresses that have nothing in common: what matches all of them
 /// matches everything.
@@ -26,12 +26,12 @@ pub(super) fn warnings(patterns: &Patterns, shadowed: &[Shadowed]) -> Vec<BadLin
     }
     let broad = |mark: &Mark, what: &str| BadLine {
         line: mark.line,
-        what: format!("{:?} is very broad: {what}", mark.text),
+        what: format!("{:?} is very broad: {what}", mark.entry()),
     };
     for (network, mark) in &patterns.networks {
         let bits = match network {
             Network::V4 { mask, .. } => mask.count_ones() < V4_BITS,
-            Network::V6 { mask, .. } => mask.count_ones() < V6_BITS,
+            Network::V6 { length, .. } => *length < V6_BITS,
         };
         if bits {
             warnings.push(broad(mark, "no organization has so large a network"));

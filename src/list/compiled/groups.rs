@@ -128,7 +128,7 @@ fn join(
             Ok(())
         }
         (Err(why), [(_, mark)]) => {
-            Err(BadLine { line: mark.line, what: format!("{:?} {why}", mark.text) })
+            Err(BadLine { line: mark.line, what: format!("{:?} {why}", mark.entry()) })
         }
         (Err(_), members) => {
             let (one, other) = members.split_at(members.len() / 2);

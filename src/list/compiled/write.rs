@@ -8,7 +8,7 @@ use rustix::fs::Stat;
 
 use super::super::entry::Topic;
 use super::super::mailbox::Mailbox;
-use super::super::network::Network;
+use super::super::network::{Network, mask};
 use super::super::patterns::{Mark, Patterns};
 use super::super::text::{BadLine, Syntax};
 use super::buckets::Buckets;
@@ -82,12 +82,13 @@ pub(in crate::list) fn write(
 impl Making {
     /// What is held of an entry.
     pub(super) fn held(&mut self, mark: Mark) -> Held {
-        let address = match self.actions.get(mark.action) {
+        let action = mark.action();
+        let address = match self.actions.get(action) {
             Some(address) => *address,
             None => {
-                let address = self.writer.numbers(&[mark.action.len() as u32]) as u32;
-                self.writer.put(mark.action.as_bytes());
-                self.actions.insert(mark.action, address);
+                let address = self.writer.numbers(&[action.len() as u32]) as u32;
+                self.writer.put(action.as_bytes());
+                self.actions.insert(action, address);
                 address
             }
         };
@@ -102,7 +103,9 @@ impl Making {
                 Network::V4 { bits, mask } => {
                     v4.push((bits.into(), u128::from(bits | !mask), held));
                 }
-                Network::V6 { bits, mask } => v6.push((bits, bits | !mask, held)),
+                Network::V6 { address, length } => {
+                    v6.push((address.to_bits(), address.to_bits() | !mask(length), held));
+                }
             }
         }
         let records = self.flat(v4, u32::MAX.into());
