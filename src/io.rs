@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +13,7 @@ use rustix::stdio::{stdin, stdout};
 
 use crate::dialogue::Peer;
 use crate::limits;
-use crate::sys::{Waiter, Wakeup};
+use crate::sys::{self, Waiter, Wakeup};
 
 /// What POSIX lets one write to a pipe that poll calls ready, without blocking
 /// (_POSIX_PIPE_BUF).
@@ -25,6 +25,8 @@ pub(crate) struct Wires {
     /// write, which a TLS wrapper may have made pipes.
     client_is_socket: bool,
     mta: Option<OwnedFd>,
+    /// What an MTA that is a program writes beside its replies; else -1.
+    beside: RawFd,
     waiter: Waiter,
 }
 
@@ -50,6 +52,8 @@ pub(crate) enum Event {
         client: bool,
         /// The MTA has something to read.
         mta: bool,
+        /// The MTA has something to say beside its replies.
+        beside: bool,
     },
     /// The time has passed.
     TimedOut,
@@ -66,7 +70,33 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        Wires { client_is_socket, mta: None, waiter: Waiter::new(Some(limits::SESSION)) }
+        let waiter = Waiter::new(Some(limits::SESSION));
+        Wires { client_is_socket, mta: None, beside: -1, waiter }
+    }
+
+    /// What is to be read of the MTA beside its connection; -1 if nothing is. Waited
+    /// for in every wait for a peer.
+    pub(crate) fn set_beside(&mut self, beside: RawFd) {
+        self.beside = beside;
+    }
+
+    /// Waits until a connection stands; also if the session is to end, which the
+    /// next wait deals with.
+    ///
+    /// # Errors
+    /// Why it does not stand.
+    pub(crate) fn connected(&self, socket: &OwnedFd, limit: Duration) -> io::Result<()> {
+        let end = Instant::now() + limit;
+        loop {
+            let mut fds =
+                [libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
+            match self.waiter.wait(&mut fds, end.saturating_duration_since(Instant::now()))? {
+                Wakeup::Ready => return Ok(sockopt::socket_error(socket)??),
+                Wakeup::TimedOut => return Err(Errno::TIMEDOUT.into()),
+                Wakeup::Signal if sys::terminated() || sys::time_is_up() => return Ok(()),
+                Wakeup::Signal => {}
+            }
+        }
     }
 
     /// The MTA's connection, or none any more.
@@ -118,18 +148,24 @@ impl Wires {
         let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
         let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
         let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out), client_out];
-        let used = if self.client_is_socket { &mut fds[..2] } else { &mut fds[..] };
+        let beside = pollfd(self.beside, self.beside >= 0, false);
+        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out), client_out, beside];
+        let used = match (self.client_is_socket, self.beside >= 0) {
+            (_, true) => &mut fds[..],
+            (true, false) => &mut fds[..2],
+            (false, false) => &mut fds[..3],
+        };
         match self.waiter.wait(used, time)? {
             Wakeup::Ready => {}
             Wakeup::TimedOut => return Ok(Event::TimedOut),
             Wakeup::Signal => return Ok(Event::Signal),
         }
         // Errors and hang-ups count as something to read: reading tells more.
-        let [client, mta, _] = fds;
+        let [client, mta, _, beside] = fds;
         Ok(Event::Ready {
             client: interest.client_in && client.revents & !libc::POLLOUT != 0,
             mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
+            beside: beside.revents != 0,
         })
     }
 

@@ -27,7 +27,7 @@ use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys};
 
 pub use dns::{Dns, Resolver};
-pub use settings::{LogTo, Profile, RejectAt, Settings};
+pub use settings::{Identity, LogTo, Profile, RejectAt, Settings};
 
 /// The file that is read if none is named.
 pub const FILE: &str = "/etc/smtp-wrapper/smtp-wrapper.toml";
@@ -92,6 +92,7 @@ pub fn load(
         loaded.settings.read(&read.document).map_err(|(table, bad)| read.error(table, &bad))?;
     }
     overrides(&mut loaded.settings)?;
+    loaded.settings.agree().map_err(ConfigError)?;
     loaded.chain = chain(&loaded.settings, read.as_ref())?;
     let nothing = source != Source::Nothing && read.is_none();
     loaded.usual = nothing && loaded.settings.has_usual_filters();
