@@ -123,7 +123,7 @@ impl Session {
                     Ok(count) => dialogue.sent(peer, count),
                     Err(error) => self.lost(&mut dialogue, peer, &error),
                 },
-                Step::HangUp => self.hang_up(),
+                Step::HangUp => self.wires.set_mta(None),
                 Step::Consult(stage) => self.consult(&mut dialogue, stage),
                 Step::Keep(octets) => {
                     let count = octets.len();

@@ -22,6 +22,8 @@ use crate::upstream::{Program, Upstream};
 impl Session {
     /// Calls the MTA that the dialogue wants.
     pub(super) fn call(&mut self, dialogue: &mut Dialogue) {
+        // One that was left before.
+        self.end_program();
         let n = dialogue.upstream();
         if n > 0 {
             self.log_passed_over(dialogue, n - 1);
@@ -131,20 +133,13 @@ impl Session {
         self.log.line(crate::log::Level::Error, self.line.as_bytes());
     }
 
-    /// The MTA's connection is to be closed.
-    pub(super) fn hang_up(&mut self) {
-        self.wires.set_mta(None);
-        if self.program.is_some() {
-            self.end_program();
-        }
-    }
-
     /// At the end of the session: the client, whose last reply is sent, does not
     /// wait for the program's end.
     pub(super) fn leave_program(&mut self) {
         if self.program.is_some() {
+            self.wires.set_mta(None);
             self.wires.finish_sending();
-            self.hang_up();
+            self.end_program();
         }
     }
 
@@ -181,9 +176,10 @@ impl Session {
         false
     }
 
-    /// Ends the MTA that is a program; its connection is closed, at which it
-    /// should end by itself.
-    pub(super) fn end_program(&mut self) {
+    /// Ends the MTA that is a program, if there is one; its connection is closed, at
+    /// which it should end by itself. Not when it is hung up, for the client would
+    /// wait.
+    fn end_program(&mut self) {
         let Some(mut program) = self.program.take() else { return };
         self.wires.set_beside(-1);
         let in_time = self.await_program(&mut program, limits::MTA_PROGRAM_END, true);
