@@ -50,7 +50,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         names: &["--upstream"],
         value: "ADDRESS",
-        help: "the MTA: HOST:PORT, unix:PATH or exec:PROGRAM; more are tried in order (127.0.0.1:8025)",
+        help: "the MTA: HOST:PORT, unix:/path or exec:/path; given again, others to try (127.0.0.1:8025)",
         scope: Scope::Session,
         set: Set::Session(|s, v| s.upstream.option(v)),
     },
