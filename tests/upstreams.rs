@@ -7,7 +7,6 @@ mod common;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -394,7 +393,7 @@ fn a_program_by_pipes() {
     let mut command = Program::command(&folder.file(""));
     command.args(["--config", "none", "--log", "none", "--upstream", &upstream]);
     command.env("TCPREMOTEIP", "192.0.2.1").stderr(std::process::Stdio::null());
-    command.stdin(OwnedFd::from(its_input)).stdout(OwnedFd::from(its_output));
+    command.stdin(its_input).stdout(its_output);
     let transcript = Transcript::new();
     let mut program = Program::starts(command, &transcript);
     let mut client = common::Client::on_pipes(output, input, &transcript);
