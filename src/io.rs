@@ -148,24 +148,42 @@ impl Wires {
         let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
         let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
         let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        let beside = pollfd(self.beside, self.beside >= 0, false);
-        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out), client_out, beside];
-        let used = match (self.client_is_socket, self.beside >= 0) {
-            (_, true) => &mut fds[..],
-            (true, false) => &mut fds[..2],
-            (false, false) => &mut fds[..3],
-        };
-        match self.waiter.wait(used, time)? {
+        let mta = pollfd(mta, interest.mta_in, interest.mta_out);
+        if self.beside >= 0 {
+            let mut fds = [client, mta, client_out, pollfd(self.beside, true, false)];
+            let event = self.wait_for(&mut fds, interest, time)?;
+            let [.., beside] = fds;
+            return Ok(match event {
+                Event::Ready { client, mta, .. } => {
+                    Event::Ready { client, mta, beside: beside.revents != 0 }
+                }
+                event => event,
+            });
+        }
+        let mut fds = [client, mta, client_out];
+        let used = if self.client_is_socket { &mut fds[..2] } else { &mut fds[..] };
+        self.wait_for(used, interest, time)
+    }
+
+    /// The same, for descriptors that begin with the client's and the MTA's.
+    #[inline]
+    fn wait_for(
+        &self,
+        fds: &mut [libc::pollfd],
+        interest: Interest,
+        time: Duration,
+    ) -> io::Result<Event> {
+        match self.waiter.wait(fds, time)? {
             Wakeup::Ready => {}
             Wakeup::TimedOut => return Ok(Event::TimedOut),
             Wakeup::Signal => return Ok(Event::Signal),
         }
+        let [client, mta, ..] = fds else { return Ok(Event::Signal) };
         // Errors and hang-ups count as something to read: reading tells more.
-        let [client, mta, _, beside] = fds;
         Ok(Event::Ready {
             client: interest.client_in && client.revents & !libc::POLLOUT != 0,
             mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
-            beside: beside.revents != 0,
+            beside: false,
         })
     }
 

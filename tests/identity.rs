@@ -278,7 +278,7 @@ fn an_mta_that_stalls_before_the_second_greeting() {
 
 /// An MTA that does not greet before it has read so many octets, and then only
 /// listens; gives those, and what came after them.
-fn waits_for_header(size: usize) -> (SocketAddr, thread::JoinHandle<(Vec<u8>, Vec<u8>)>) {
+fn waits_for_header(size: usize) -> (SocketAddr, thread::JoinHandle<[Vec<u8>; 2]>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let thread = thread::spawn(move || {
@@ -289,7 +289,7 @@ fn waits_for_header(size: usize) -> (SocketAddr, thread::JoinHandle<(Vec<u8>, Ve
         mta.write_all(b"220 mta.test ESMTP\r\n").unwrap();
         mta.read_exact(&mut rest).unwrap();
         mta.write_all(b"221 2.0.0 goodbye\r\n").unwrap();
-        (header, rest.to_vec())
+        [header, rest.to_vec()]
     });
     (address, thread)
 }
@@ -332,7 +332,7 @@ fn a_proxy_header_is_the_first_that_the_mta_hears() {
         // The first of the two MTAs is not there.
         let mut s = Session::on(ours, theirs, Script::absent(), folder, command, &options);
         s.quits_after("S: 220 mta.test ESMTP");
-        let (header, rest) = thread.join().unwrap();
+        let [header, rest] = thread.join().unwrap();
         assert_eq!(header.escape_ascii().to_string(), expected.escape_ascii().to_string());
         assert_eq!(rest, b"QUIT\r\n");
     }

@@ -55,13 +55,6 @@ pub const OPTIONS: &[Opt] = &[
         set: Set::Session(|s, v| s.upstream.option(v)),
     },
     Opt {
-        names: &["--identity"],
-        value: "NAME",
-        help: "how the MTA learns who the client is: xclient, proxy-v1, proxy-v2 or none (none)",
-        scope: Scope::Session,
-        set: Set::Session(|s, v| word(v, settings::IDENTITIES).map(|i| s.identity = i)),
-    },
-    Opt {
         names: &["-sh"],
         value: "HOST",
         help: "host of the MTA",
@@ -139,6 +132,13 @@ pub const OPTIONS: &[Opt] = &[
             s.judge_local = true;
             Ok(())
         }),
+    },
+    Opt {
+        names: &["--identity"],
+        value: "NAME",
+        help: "how the MTA learns who the client is: xclient, proxy-v1, proxy-v2 or none (none)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| word(v, settings::IDENTITIES).map(|i| s.identity = i)),
     },
     Opt {
         names: &["--greet-delay"],

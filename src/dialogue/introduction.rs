@@ -55,12 +55,13 @@ impl Dialogue {
     }
 
     /// The same for one that greets with 4yz.
-    pub(super) fn call_next_after(&mut self, greeting: &Reply) -> bool {
-        let next = greeting.class() == 4 && self.call_next();
+    pub(super) fn call_next_after(&mut self, reply: &Reply) -> bool {
+        let greeting = matches!(self.expected.front(), Some(Expected::Greeting));
+        let next = greeting && reply.class() == 4 && self.call_next();
         if next {
             self.summary.mta = Conduct::Closing;
             self.summary.mta_said.clear();
-            greeting.encode(&mut self.summary.mta_said);
+            reply.encode(&mut self.summary.mta_said);
         }
         next
     }

@@ -20,7 +20,9 @@
 //!    RCPT is spoken to by us, without the MTA (`held`).
 //! 6. Mail data that filters look at is kept whole; the MTA hears of DATA when
 //!    they have let it pass, and gets RSET when they have not.
-//! 7. Everything is bounded: what is read, what waits to be written, what is
+//! 7. An MTA that is to learn who the client is hears nothing of the client before
+//!    it does, and is left if it does not (`introduction`).
+//! 8. Everything is bounded: what is read, what waits to be written, what is
 //!    remembered of a transaction, how many errors are forgiven.
 //!
 //! # States

@@ -84,8 +84,10 @@ impl Dialogue {
             }
             return self.early_reply(reply);
         }
+        if reply.code >= 400 && self.call_next_after(&reply) {
+            return;
+        }
         match self.expected.pop_front() {
-            Some(Expected::Greeting) if self.call_next_after(&reply) => {}
             Some(expected) if expected.fits(&reply) => {
                 if self.is_our_own(&expected) {
                     self.own_command_answered(&expected, reply);

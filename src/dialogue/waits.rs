@@ -14,7 +14,7 @@ impl Dialogue {
     pub fn wait(&self) -> (Duration, u64) {
         let limit = match (&self.state, self.expected.front()) {
             _ if !self.to_client.is_empty() || self.is_passing() => limits::BLOCK_WAIT,
-            (_, Some(Expected::Greeting)) if self.upstream + 1 < self.plan.upstreams => {
+            (State::Greeting, Some(_)) if self.upstream + 1 < self.plan.upstreams => {
                 limits::NEXT_MTA_WAIT
             }
             (_, Some(Expected::Greeting | Expected::Xclient)) => limits::GREETING_WAIT,
