@@ -208,7 +208,9 @@ fn a_program_is_an_mta_and_knows_the_client() {
     let folder = Folder::fresh();
     let upstream = script(
         &folder,
-        "env >\"$0.env\"; echo \"$# $1\" >\"$0.args\"; ls -l /proc/self/fd >\"$0.fds\"",
+        "env >\"$0.env\"; echo \"$# $1\" >\"$0.args\"; ls -l /proc/self/fd >\"$0.fds\"
+         while read -r line; do case $line in SigBlk*|SigIgn*) echo \"$line\";; esac; done \
+         </proc/self/status >\"$0.signals\"",
     );
     let mut s =
         exec(&format!("{upstream} -bs  more"), &[("TCPREMOTEHOST", "forged"), ("HOME", "/")]);
@@ -251,6 +253,13 @@ fn a_program_is_an_mta_and_knows_the_client() {
         !environment.contains("TCPREMOTEHOST") && !environment.contains("SW_"),
         "{environment}"
     );
+    // No signal is blocked, and SIGPIPE is not ignored.
+    let signals = fs::read_to_string(folder.file("mta.sh.signals")).unwrap();
+    let set = |name: &str| {
+        let line = signals.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert_eq!((set("SigBlk:"), set("SigIgn:") >> 12 & 1), (0, 0), "{signals}");
     // Its connection, and neither the client's nor the log's. What else is open is
     // what the test has inherited.
     let fds = fs::read_to_string(folder.file("mta.sh.fds")).unwrap();
