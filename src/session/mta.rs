@@ -161,19 +161,20 @@ impl Session {
         self.log.line(crate::log::Level::Info, self.line.as_bytes());
     }
 
-    /// Has the MTA, a program, ended just now? Then what it has said is all it will
-    /// say, whoever else holds its connection.
+    /// Has the MTA, a program, ended, and is there news of it? What it has said is all
+    /// it will say, whoever else holds its connection.
     pub(super) fn program_has_ended(&mut self, dialogue: &mut Dialogue) -> bool {
         if self.program.as_ref().is_none_or(|program| program.end().is_none()) {
             return false;
         }
+        let mut heard = false;
         while dialogue.wants(Peer::Mta) {
+            heard = true;
             if !matches!(self.wires.receive(Peer::Mta, dialogue.inbox(Peer::Mta).room()), Ok(1..)) {
                 dialogue.closed(Peer::Mta);
-                return true;
             }
         }
-        false
+        heard
     }
 
     /// Ends the MTA that is a program, if there is one; its connection is closed, at

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, "/real/lib")
 import real
 
-RESULTS = real.Results("mta-postfix identity")
+RESULTS = real.Results("mta-postfix-identity")
 ok = RESULTS.ok
 FOLDER = os.environ["MAIL_OF_ALICE"]
 # name, port of the wrapper, its configuration
