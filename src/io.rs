@@ -25,8 +25,6 @@ pub(crate) struct Wires {
     /// write, which a TLS wrapper may have made pipes.
     client_is_socket: bool,
     mta: Option<OwnedFd>,
-    /// What an MTA that is a program writes beside its replies; else -1.
-    beside: RawFd,
     waiter: Waiter,
 }
 
@@ -52,8 +50,6 @@ pub(crate) enum Event {
         client: bool,
         /// The MTA has something to read.
         mta: bool,
-        /// The MTA has something to say beside its replies.
-        beside: bool,
     },
     /// The time has passed.
     TimedOut,
@@ -70,14 +66,7 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        let waiter = Waiter::new(Some(limits::SESSION));
-        Wires { client_is_socket, mta: None, beside: -1, waiter }
-    }
-
-    /// What is to be read of the MTA beside its connection; -1 if nothing is. Waited
-    /// for in every wait for a peer.
-    pub(crate) fn set_beside(&mut self, beside: RawFd) {
-        self.beside = beside;
+        Wires { client_is_socket, mta: None, waiter: Waiter::new(Some(limits::SESSION)) }
     }
 
     /// Waits until a connection stands; also if the session is to end, which the
@@ -148,43 +137,52 @@ impl Wires {
         let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
         let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
         let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        let mta = pollfd(mta, interest.mta_in, interest.mta_out);
-        if self.beside >= 0 {
-            let mut fds = [client, mta, client_out, pollfd(self.beside, true, false)];
-            let event = self.wait_for(&mut fds, interest, time)?;
-            let [.., beside] = fds;
-            return Ok(match event {
-                Event::Ready { client, mta, .. } => {
-                    Event::Ready { client, mta, beside: beside.revents != 0 }
-                }
-                event => event,
-            });
-        }
-        let mut fds = [client, mta, client_out];
+        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out), client_out];
         let used = if self.client_is_socket { &mut fds[..2] } else { &mut fds[..] };
-        self.wait_for(used, interest, time)
-    }
-
-    /// The same, for descriptors that begin with the client's and the MTA's.
-    #[inline]
-    fn wait_for(
-        &self,
-        fds: &mut [libc::pollfd],
-        interest: Interest,
-        time: Duration,
-    ) -> io::Result<Event> {
-        match self.waiter.wait(fds, time)? {
+        match self.waiter.wait(used, time)? {
             Wakeup::Ready => {}
             Wakeup::TimedOut => return Ok(Event::TimedOut),
             Wakeup::Signal => return Ok(Event::Signal),
         }
-        let [client, mta, ..] = fds else { return Ok(Event::Signal) };
         // Errors and hang-ups count as something to read: reading tells more.
+        let [client, mta, _] = fds;
         Ok(Event::Ready {
             client: interest.client_in && client.revents & !libc::POLLOUT != 0,
             mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
-            beside: false,
         })
+    }
+
+    /// The same, and for something to read from one more descriptor; also says
+    /// whether there is. Not for the usual session, whose waits are to stay short.
+    ///
+    /// # Errors
+    /// Those of poll.
+    #[cold]
+    pub(crate) fn wait_with(
+        &self,
+        interest: Interest,
+        also: RawFd,
+        time: Duration,
+    ) -> io::Result<(Event, bool)> {
+        let socket = self.client_is_socket;
+        let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        let mut fds = [
+            pollfd(0, interest.client_in, interest.client_out && socket),
+            pollfd(mta, interest.mta_in, interest.mta_out),
+            pollfd(1, false, interest.client_out && !socket),
+            pollfd(also, true, false),
+        ];
+        let woken = self.waiter.wait(&mut fds, time)?;
+        let [client, mta, _, also] = fds;
+        let event = match woken {
+            Wakeup::Ready => Event::Ready {
+                client: interest.client_in && client.revents & !libc::POLLOUT != 0,
+                mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
+            },
+            Wakeup::TimedOut => Event::TimedOut,
+            Wakeup::Signal => Event::Signal,
+        };
+        Ok((event, woken == Wakeup::Ready && also.revents != 0))
     }
 
     /// Waits for these descriptors, and for the client beside them: for what it

@@ -128,7 +128,7 @@ impl Line {
 }
 
 /// Appends the digits of a number, at least so many.
-pub(crate) fn digits<const BASE: u64>(out: &mut Vec<u8>, mut value: u64, least: usize) {
+pub(super) fn digits<const BASE: u64>(out: &mut Vec<u8>, mut value: u64, least: usize) {
     let mut digits = [b'0'; 20];
     let mut used = 0;
     for digit in digits.iter_mut().rev() {

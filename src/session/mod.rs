@@ -198,11 +198,12 @@ impl Session {
         let limit = self.time_left(dialogue);
         let news = self.status.is_wanted() && self.status.is_news(dialogue.place());
         let time = if news { limit.min(limits::STATUS_AFTER) } else { limit };
-        match self.wires.wait(interest, time) {
-            Ok(Event::Ready { client, mta, beside }) => {
-                if beside {
-                    self.hear_program();
-                }
+        let waited = match self.program {
+            None => self.wires.wait(interest, time),
+            Some(_) => self.wait_with_program(interest, time),
+        };
+        match waited {
+            Ok(Event::Ready { client, mta }) => {
                 if client {
                     self.receive(dialogue, Peer::Client);
                 }

@@ -12,6 +12,7 @@ use crate::config::Identity;
 use crate::dialogue::{Conduct, Dialogue, Peer};
 use crate::filter::Ground;
 use crate::host::{Host, Iprev};
+use crate::io::{Event, Interest};
 use crate::limits;
 use crate::proxy;
 use crate::smtp::xclient::{Name, Who};
@@ -58,7 +59,6 @@ impl Session {
         let upstream = self.settings.upstream.nth(n);
         if let Upstream::Exec(run) = upstream {
             let (program, mta) = Program::start(run, &self.client, self.host.get())?;
-            self.wires.set_beside(program.errors());
             self.program = Some(Box::new(program));
             return Ok(mta);
         }
@@ -143,12 +143,21 @@ impl Session {
         }
     }
 
-    /// Logs what the MTA, a program, writes to standard error.
-    pub(super) fn hear_program(&mut self) {
-        let Some(mut program) = self.program.take() else { return };
-        program.hear(|line| self.log_program(line));
-        self.wires.set_beside(program.errors());
+    /// Waits as [`crate::io::Wires::wait`] does, and logs what the MTA, a program,
+    /// writes to standard error.
+    #[cold]
+    pub(super) fn wait_with_program(
+        &mut self,
+        interest: Interest,
+        time: Duration,
+    ) -> std::io::Result<Event> {
+        let Some(mut program) = self.program.take() else { return Ok(Event::Signal) };
+        let waited = self.wires.wait_with(interest, program.errors(), time);
+        if matches!(waited, Ok((_, true))) {
+            program.hear(|line| self.log_program(line));
+        }
         self.program = Some(program);
+        waited.map(|(event, _)| event)
     }
 
     fn log_program(&mut self, said: &[u8]) {
@@ -163,6 +172,7 @@ impl Session {
 
     /// Has the MTA, a program, ended, and is there news of it? What it has said is all
     /// it will say, whoever else holds its connection.
+    #[cold]
     pub(super) fn program_has_ended(&mut self, dialogue: &mut Dialogue) -> bool {
         if self.program.as_ref().is_none_or(|program| program.end().is_none()) {
             return false;
@@ -182,7 +192,6 @@ impl Session {
     /// wait.
     fn end_program(&mut self) {
         let Some(mut program) = self.program.take() else { return };
-        self.wires.set_beside(-1);
         let in_time = self.await_program(&mut program, limits::MTA_PROGRAM_END, true);
         if !in_time {
             program.terminate();
