@@ -15,39 +15,32 @@ use rustix::stdio::stdin;
 use crate::activation::{self, Client};
 use crate::filter::Facts;
 use crate::limits;
-use crate::list::Patterns;
+use crate::list::{List, Topic};
 use crate::proxy::{self, Progress, Says};
 use crate::stage::{Stage, Stages};
 
 /// The balancers, as addresses and networks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balancers {
     texts: Vec<&'static str>,
-    patterns: Patterns,
-}
-
-impl PartialEq for Balancers {
-    fn eq(&self, other: &Self) -> bool {
-        self.texts == other.texts
-    }
 }
 
 impl Balancers {
-    /// Reads addresses and networks.
+    /// Takes addresses and networks.
     ///
     /// # Errors
     /// Says what is wrong with them.
-    pub fn read(texts: &[&'static str]) -> Result<Balancers, String> {
-        let patterns = Patterns::parse(texts)?;
-        let addresses = patterns.stages() == Stages::only(Stage::Connect);
-        if patterns.has_hosts() || !addresses {
+    pub fn read(texts: Vec<&'static str>) -> Result<Balancers, String> {
+        let list = List::parse(&texts, Topic::Address)?;
+        if list.has_hosts() || list.stages() != Stages::only(Stage::Connect) {
             return Err("must be addresses and networks: names can be made up".to_owned());
         }
-        Ok(Balancers { texts: texts.to_vec(), patterns })
+        Ok(Balancers { texts })
     }
 
-    /// Is this one of them?
+    /// Is this one of them? Asked once in a session.
     fn has(&self, client: &Client) -> bool {
+        let Ok(list) = List::parse(&self.texts, Topic::Address) else { return false };
         let host = std::cell::OnceCell::new();
         let facts = Facts {
             client,
@@ -61,7 +54,7 @@ impl Balancers {
             envelope: &[],
             message: None,
         };
-        self.patterns.find_at(Stage::Connect, &facts).is_some()
+        list.find_at(Stage::Connect, &facts).is_some()
     }
 
     /// Who the client is, if its connection comes from a balancer.
@@ -159,7 +152,7 @@ mod tests {
             (&[], false),
             (&["192.0.2.1/24"], false),
         ] {
-            assert_eq!(Balancers::read(texts).is_ok(), fits, "{texts:?}");
+            assert_eq!(Balancers::read(texts.to_vec()).is_ok(), fits, "{texts:?}");
         }
     }
 }

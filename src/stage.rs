@@ -68,6 +68,12 @@ impl Stages {
         self.0 & 1 << stage as u8 != 0
     }
 
+    /// Is every stage of the other set in this one?
+    #[must_use]
+    pub const fn holds(self, other: Stages) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// Is one of those behind this stage in the set?
     #[must_use]
     pub const fn has_after(self, stage: Stage) -> bool {

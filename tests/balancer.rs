@@ -231,7 +231,7 @@ fn from_anybody_else_it_is_an_unknown_command() {
 #[test]
 fn balancers_are_addresses() {
     for (list, why) in [
-        ("[\"balancer.example\"]", "must be addresses and networks"),
+        ("[\"balancer.example\"]", "neither an address nor a network"),
         ("[\"from:a@b\"]", "must be addresses and networks"),
         ("[]", "must be addresses and networks"),
         ("[\"192.0.2.1/24\"]", "bits behind"),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use smtp_wrapper::activation::Client;
 use smtp_wrapper::config::document::{Entry, Table, Value};
-use smtp_wrapper::config::keys::Keys;
+use smtp_wrapper::config::keys::{Keys, ListFiles};
 use smtp_wrapper::filter::chain::{Chain, Judgement, Would};
 use smtp_wrapper::filter::policy::Policy;
 use smtp_wrapper::filter::{Facts, Filter, Ground, Stop, Verdict, Woken};
@@ -61,7 +61,7 @@ impl Filter for Fixed {
         self.asked.borrow_mut().push(self.rule);
         match self.says {
             Says::Nothing => Ok(Verdict::Continue),
-            Says::Accept => Ok(Verdict::Accept),
+            Says::Accept => Ok(Verdict::Accept(b"".as_slice().into())),
             Says::Refuse => Ok(Verdict::Refuse(refusal(self.rule))),
             Says::Trouble => Err(Stop::Trouble("it is broken".to_owned())),
         }
@@ -133,7 +133,8 @@ impl Ground for Still {
 fn policy(keys: &[(&'static str, Value)]) -> Policy {
     let entries =
         keys.iter().map(|(key, value)| Entry { key, value: value.clone(), line: 7 }).collect();
-    Policy::new(&Keys::new(&Table { name: "filter", repeated: true, line: 6, entries })).unwrap()
+    let table = Table { name: "filter", repeated: true, line: 6, entries };
+    Policy::new(&Keys::new(&table, &ListFiles::of("/x", true))).unwrap()
 }
 
 fn list(texts: &[&'static str]) -> Value {
@@ -295,7 +296,7 @@ fn observing_changes_nothing_and_is_told() {
                 Says::Trouble => Some(Would { code: 451, rule: "filter.broken" }),
                 _ => None,
             };
-            assert_eq!(play.chain.would(), would, "{stage:?} {says:?}");
+            assert_eq!(play.chain.take_noted().would, would, "{stage:?} {says:?}");
             assert_eq!(play.chain.suspicion(), None);
         }
     }
@@ -350,7 +351,8 @@ fn what_a_hit_cannot_become() {
     ] {
         let entries = vec![Entry { key: "on_hit", value: Value::Text(on_hit), line: 3 }];
         let table = Table { name: "filter", repeated: true, line: 1, entries };
-        let error = Policy::new(&Keys::new(&table)).unwrap_err();
+        let error =
+            Policy::new(&Keys::new(&table, &ListFiles::of("/x", true))).map(drop).unwrap_err();
         assert!(error.what.contains(what), "{on_hit}: {error:?}");
         assert_eq!((error.line, error.key), (3, Some("on_hit")));
     }
@@ -429,5 +431,5 @@ fn messages() {
     let mut play =
         Play::new().with("scan", Stage::Message, Says::Refuse, &[("observe", Value::Bool(true))]);
     assert_eq!(play.judge(Stage::Message, b""), "pass");
-    assert_eq!(play.chain.would(), Some(Would { code: 554, rule: "scan" }));
+    assert_eq!(play.chain.take_noted().would, Some(Would { code: 554, rule: "scan" }));
 }

@@ -18,7 +18,7 @@ fn leaked(path: &Path) -> &'static str {
 }
 
 fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    config::load(Source::Named(leaked(path)), |_| Ok(()))
+    config::load(Source::Named(leaked(path)), true, |_| Ok(()))
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn mistakes_are_told_with_line_and_key_and_what_was_meant() {
             ":3: key \"domains\" in [[filter]]: is empty",
         ),
         (
-            "[[filter]]\ntype = \"relay\"\ndomains = [\"to:a.b\"]",
-            ":3: key \"domains\" in [[filter]]: \"to:a.b\" holds a colon",
+            "[[filter]]\ntype = \"relay\"\ndomains = [\"from:a.b\"]",
+            ":3: key \"domains\" in [[filter]]: must be domains and addresses of recipients",
         ),
         ("[dns]\nservers = [\"x\"]", ":2: key \"servers\" in [dns]: \"x\" must be an address"),
         (
@@ -141,6 +141,7 @@ fn the_sample_is_right_as_it_is_and_with_all_of_it_in_effect() {
     let text =
         in_effect.collect::<Vec<_>>().join("\n").replace("observe = true", "observe = false");
     fs::write(&file, &text).unwrap();
+    fs::write(folder.file("allow.list"), "192.0.2.1\n").unwrap();
     let loaded = load(&file).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(loaded.settings.greet_delay, Duration::from_secs(5));
 }

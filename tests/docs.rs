@@ -8,9 +8,10 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
-use common::{Script, Session};
+use common::{Folder, Script, Session};
 use regex::Regex;
 use smtp_wrapper::cli::{self, Listen, OPTIONS};
 use smtp_wrapper::config::settings::SECTIONS;
@@ -188,6 +189,15 @@ fn every_ehlo_keyword_is_in_the_manual_page_and_in_the_readme() {
 
 /// The log lines of a session with a delivered message and one with no MTA, so of every kind that mail makes.
 fn log_lines() -> Vec<String> {
+    let folder = Folder::fresh();
+    let config = folder.file("config.toml");
+    let allow = "[[filter]]\ntype = \"allow\"\nentries = [\"127.0.0.1\"]\n";
+    fs::write(&config, allow).expect("a configuration");
+    let options = ["--config", config.to_str().expect("a path")];
+    let mut allowed = Session::with_options(Script::polite(), &options);
+    allowed.opens_a_message();
+    allowed.plays("C: .\nS: 250 2.0.0 queued");
+    allowed.quits();
     let mut delivered = Session::starts();
     delivered.opens_a_message();
     delivered.plays(
@@ -214,7 +224,14 @@ fn log_lines() -> Vec<String> {
     let mut second = Session::with_options(Script::absent(), &["--upstream", "unix:/nonexistent"]);
     second.plays("S: 421 4.3.0 Mail system not available, try again later\nS: (closed)");
     second.ends(&[75]);
-    [delivered.log.lines(), away.log.lines(), held.log.lines(), second.log.lines()].concat()
+    [
+        delivered.log.lines(),
+        allowed.log.lines(),
+        away.log.lines(),
+        held.log.lines(),
+        second.log.lines(),
+    ]
+    .concat()
 }
 
 #[test]
@@ -365,7 +382,7 @@ fn the_configuration_in_the_readme_is_one() {
     let path = std::env::temp_dir().join(format!("smtp-wrapper-readme.{}", std::process::id()));
     std::fs::write(&path, shown).unwrap();
     let source = Source::Named(path.to_str().unwrap().to_owned().leak());
-    let loaded = config::load(source, |_| Ok(()));
+    let loaded = config::load(source, true, |_| Ok(()));
     std::fs::remove_file(&path).unwrap();
     assert!(loaded.is_ok(), "{}", loaded.err().unwrap());
 }

@@ -63,8 +63,8 @@ pub struct Invocation {
     /// The session options as they stood on the command line, for a tool to
     /// hand to the sessions it starts.
     pub session_args: Vec<&'static str>,
-    /// The file that `compile` is for.
-    pub file: Option<&'static str>,
+    /// The files that `compile` is for.
+    pub files: Vec<&'static str>,
 }
 
 impl Invocation {
@@ -89,7 +89,7 @@ impl Invocation {
     /// # Errors
     /// The first mistake in either.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
-        config::load(self.source, |settings| {
+        config::load(self.source, true, |settings| {
             self.apply(settings).map_err(|error| ConfigError(error.to_string()))
         })
     }
@@ -116,7 +116,7 @@ pub enum Mode {
     Listen,
     /// The trial on the desk.
     Try,
-    /// Writes the compiled form of a configuration.
+    /// Writes the compiled forms of a configuration and its lists.
     Compile,
     /// `--help`.
     Help,
@@ -163,9 +163,7 @@ pub fn parse(
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
                 asked.listen.on.push(arg.to_owned());
             }
-            _ if !arg.starts_with('-') && mode == Some(Mode::Compile) && asked.file.is_none() => {
-                asked.file = Some(arg);
-            }
+            _ if !arg.starts_with('-') && mode == Some(Mode::Compile) => asked.files.push(arg),
             _ => {
                 let mode = *mode.get_or_insert(Mode::Session);
                 let handed_on = mode != Mode::Session;

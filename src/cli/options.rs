@@ -284,7 +284,7 @@ pub fn help() -> String {
          usage: smtp-wrapper [OPTION…]                one session, the client on fd 0 (inetd, systemd)\n\
          \x20      smtp-wrapper listen [OPTION…] [ADDRESS…]  accept connections, one process each\n\
          \x20      smtp-wrapper try [OPTION…]            a trial on 127.0.0.1:2525, nothing needed\n\
-         \x20      smtp-wrapper compile [FILE]           reads a configuration for sessions beforehand\n",
+         \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n",
     );
     for (scope, title) in [(Scope::Session, "options"), (Scope::Listen, "options of listen")] {
         out.push_str(&format!("\n{title} (defaults in brackets):\n"));

@@ -93,7 +93,7 @@ fn what_is_wrong_is_named() {
         ("--hostname a/b", "--hostname \"a/b\": must be a host name"),
         ("-if filter", "-if \"filter\": must be a path"),
         ("--state x", "--state \"x\": must be a path"),
-        ("compile a b", "unknown argument \"b\""),
+        ("compile --all", "unknown argument \"--all\""),
     ] {
         let error = parsed(line).map(drop).unwrap_err().to_string();
         assert!(error.starts_with(says), "{line}: {error}");

@@ -4,8 +4,7 @@
 //!
 //! It lies beside the text (`NAME.compiled`) and holds the text's size, times and
 //! inode: an edit is noticed at once, and the text is read instead. It is not
-//! trusted either: it has to belong to whom the text belongs to, its checksum has
-//! to fit, and every length in it is checked.
+//! trusted ([`crate::file`]), and every length in it is checked.
 //!
 //! ```text
 //! magic 8, version of the program 16, identity of the text 7 × 8, checksum 8; then length 4 of
@@ -14,60 +13,22 @@
 //! value: 0 text, 1 integer 8, 2 truth 1, 3 list: count 2, values; a text: its length 4
 //! ```
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Stat;
 
 use super::document::{Document, Entry, Table, Value};
+use crate::file::{self, checksum, head, trusted};
 
-const MAGIC: &[u8; 8] = b"SWconf1\n";
-const VERSION: usize = 16;
-const IDENTITY: usize = 7;
-const HEAD: usize = MAGIC.len() + VERSION + 8 * IDENTITY + 8;
+const MAGIC: &[u8; 8] = b"SWconf2\n";
+const HEAD: usize = MAGIC.len() + file::VERSION + size_of::<file::Identity>() + 8;
 
 /// Where the compiled form of a file lies.
 #[must_use]
 pub fn path_of(text: &Path) -> PathBuf {
-    let mut path = text.as_os_str().to_owned();
-    path.push(".compiled");
-    path.into()
-}
-
-/// What of the text's file changes with the text.
-#[allow(clippy::unnecessary_cast)] // Their widths differ between systems.
-fn identity(stat: &Stat) -> [u64; IDENTITY] {
-    [
-        stat.st_size as u64,
-        stat.st_mtime as u64,
-        stat.st_mtime_nsec as u64,
-        stat.st_ctime as u64,
-        stat.st_ctime_nsec as u64,
-        stat.st_ino as u64,
-        stat.st_dev as u64,
-    ]
-}
-
-/// What comes before the checksum.
-fn prefix(stat: &Stat) -> Vec<u8> {
-    let mut prefix = Vec::with_capacity(HEAD);
-    prefix.extend_from_slice(MAGIC);
-    prefix.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
-    prefix.resize(MAGIC.len() + VERSION, 0);
-    identity(stat).iter().for_each(|number| prefix.extend_from_slice(&number.to_le_bytes()));
-    prefix
-}
-
-/// Tells damage from none; it is no protection against who may write the file.
-fn checksum(body: &[u8]) -> u64 {
-    let mix =
-        |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    let (words, rest) = body.as_chunks::<8>();
-    let sum = words.iter().fold(body.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
-    rest.iter().fold(sum, |sum, octet| mix(sum, u64::from(*octet)))
+    file::compiled_path(text)
 }
 
 /// Writes the compiled form of what was read from the text at this path, whose
@@ -82,21 +43,8 @@ pub fn write(document: &Document, text: &Path, stat: &Stat) -> io::Result<PathBu
     body.extend(texts.as_bytes());
     body.extend(tables);
     let path = path_of(text);
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let mut options = File::options();
-    let mut file = options.write(true).create_new(true).mode(0o644).open(&temporary)?;
-    let written = file
-        .write_all(&prefix(stat))
-        .and_then(|()| file.write_all(&checksum(&body).to_le_bytes()))
-        .and_then(|()| file.write_all(&body))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&temporary, &path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.map(|()| path)
+    let sum = checksum(0, &body).to_le_bytes();
+    file::replace(&path, &[&head(MAGIC, stat), &sum, &body]).map(|()| path)
 }
 
 fn encode(document: &Document, texts: &mut String, out: &mut Vec<u8>) -> io::Result<()> {
@@ -151,30 +99,18 @@ fn value(of: &Value, texts: &mut String, out: &mut Vec<u8>) -> io::Result<()> {
 /// # Errors
 /// Says why it is of no use; `None` if there is none.
 pub(super) fn read(text: &Path, stat: &Stat) -> Option<Result<Document, &'static str>> {
-    let (file, own) = super::open(&path_of(text)).ok()??;
+    let (file, own) = file::open(&path_of(text)).ok()??;
     Some(trusted(&own, stat).and_then(|()| load(&file, &own, stat)))
 }
 
-/// May only those write it who may write the text?
-fn trusted(own: &Stat, text: &Stat) -> Result<(), &'static str> {
-    const OTHERS: u32 = 0o022;
-    let owner = own.st_uid == text.st_uid || own.st_uid == 0;
-    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
-    let writable = u32::from(own.st_mode) & !u32::from(text.st_mode) & OTHERS;
-    match owner && writable == 0 {
-        true => Ok(()),
-        false => Err("could be written by others than the configuration"),
-    }
-}
-
 fn load(file: &OwnedFd, own: &Stat, text: &Stat) -> Result<Document, &'static str> {
-    let octets = super::read_all(file, own).map_err(|_| "cannot be read")?;
+    let octets = file::read_all(file, own, super::MOST).map_err(|_| "cannot be read")?;
     let octets: &'static [u8] = octets.leak();
-    let Some((head, body)) = octets.split_at_checked(HEAD) else { return Err("is damaged") };
-    if !head.starts_with(&prefix(text)) {
+    let Some((start, body)) = octets.split_at_checked(HEAD) else { return Err("is damaged") };
+    if !start.starts_with(&head(MAGIC, text)) {
         return Err("is not of this text");
     }
-    if !head.ends_with(&checksum(body).to_le_bytes()) {
+    if !start.ends_with(&checksum(0, body).to_le_bytes()) {
         return Err("is damaged");
     }
     let mut reader = Reader { rest: body, texts: "" };

@@ -1,10 +1,12 @@
 //! Reading the keys of a table: each value checked once, each mistake told with
 //! its key and line.
 
+use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
 use super::document::{Entry, Table, Value};
-use crate::list::Patterns;
+use crate::list::{List, Place, SYNTAXES, Syntax, TOPICS, Topic};
 
 /// A key that is wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,17 +19,43 @@ pub struct BadKey {
     pub what: String,
 }
 
+/// The files of lists that a configuration names.
+#[derive(Debug)]
+pub struct ListFiles {
+    /// What their names are relative to.
+    folder: &'static Path,
+    /// Their compiled forms may be used.
+    compiled: bool,
+    opened: RefCell<Vec<Place>>,
+}
+
+impl ListFiles {
+    /// Those of the configuration in this file.
+    #[must_use]
+    pub fn of(file: &'static str, compiled: bool) -> ListFiles {
+        let folder = Path::new(file).parent().unwrap_or(Path::new("/"));
+        ListFiles { folder, compiled, opened: RefCell::default() }
+    }
+
+    /// Those that were opened.
+    #[must_use]
+    pub fn opened(self) -> Vec<Place> {
+        self.opened.into_inner()
+    }
+}
+
 /// The keys of one table.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys<'a> {
     table: &'a Table,
+    files: &'a ListFiles,
 }
 
 impl<'a> Keys<'a> {
     /// Those of this table.
     #[must_use]
-    pub const fn new(table: &'a Table) -> Keys<'a> {
-        Keys { table }
+    pub const fn new(table: &'a Table, files: &'a ListFiles) -> Keys<'a> {
+        Keys { table, files }
     }
 
     fn get(&self, key: &str) -> Option<&'a Entry> {
@@ -155,22 +183,72 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// A list of patterns for clients, senders and recipients.
+    /// A list of entries, which are about this if they do not say so themselves.
     ///
     /// # Errors
-    /// When one of them is none.
-    pub fn patterns(&self, key: &'static str) -> Result<Option<Patterns>, BadKey> {
+    /// When one of them is none, or a file of them cannot be read.
+    pub fn list(&self, key: &'static str, topic: Topic) -> Result<Option<List>, BadKey> {
         let Some(entry) = self.get(key) else { return Ok(None) };
         let Value::List(values) = &entry.value else {
             return Err(self.wrong(key, "must be a list of texts, as in [\"a\", \"b\"]"));
         };
-        let mut patterns = Patterns::default();
+        let mut list = List::default();
         for value in values {
             let Value::Text(text) = value else {
                 return Err(self.wrong(key, "must be a list of texts, as in [\"a\", \"b\"]"));
             };
-            patterns.add(text, values.len()).map_err(|what| self.wrong(key, what))?;
+            match text.strip_prefix("list:") {
+                Some(name) => self.add_file(&mut list, key, name, (Syntax::Usual, topic))?,
+                None => {
+                    let added = list.add(text, values.len(), topic);
+                    added.map_err(|what| self.wrong(key, what))?;
+                }
+            }
         }
-        Ok(Some(patterns))
+        Ok(Some(list))
+    }
+
+    /// What `entries`, `lists`, `syntax` and `match` say together; `None` if there are
+    /// neither entries nor lists.
+    ///
+    /// # Errors
+    /// When something is wrong with one of them.
+    pub fn lists(&self) -> Result<Option<List>, BadKey> {
+        let topic = self.choice("match", TOPICS)?;
+        let syntax = self.choice("syntax", SYNTAXES)?;
+        let entries = self.list("entries", topic.unwrap_or_default())?;
+        let Some(names) = self.texts("lists")? else {
+            return match syntax {
+                Some(_) => Err(self.wrong("syntax", "goes with lists")),
+                None => Ok(entries),
+            };
+        };
+        let mut list = entries.unwrap_or_default();
+        for name in names {
+            let how = (syntax.unwrap_or_default(), topic.unwrap_or_default());
+            self.add_file(&mut list, "lists", name, how)?;
+        }
+        Ok(Some(list))
+    }
+
+    fn add_file(
+        &self,
+        list: &mut List,
+        key: &'static str,
+        name: &'static str,
+        (syntax, topic): (Syntax, Topic),
+    ) -> Result<(), BadKey> {
+        if name.is_empty() || name.contains('\0') {
+            return Err(self.wrong(key, "must name a file"));
+        }
+        let path = match name.starts_with('/') {
+            true => Path::new(name),
+            false => Box::leak(self.files.folder.join(name).into_boxed_path()),
+        };
+        let place = Place { name, path, syntax, topic };
+        let file = place.open(self.files.compiled).map_err(|what| self.wrong(key, what))?;
+        self.files.opened.borrow_mut().push(place);
+        list.add_file(file);
+        Ok(())
     }
 }

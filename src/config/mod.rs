@@ -13,18 +13,18 @@ pub mod time;
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, Stat, fstat};
-use rustix::io::Errno;
+use rustix::fs::Stat;
 
+use crate::file;
 use crate::filter::chain::Chain;
 use crate::filter::policy::Policy;
 use crate::filter::{KINDS, Kind};
+use crate::list::Place;
 use document::{Document, Entry, Table, Value};
-use keys::{BadKey, Keys};
+use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
 pub use settings::{Identity, LogTo, Profile, RejectAt, Settings};
@@ -32,8 +32,8 @@ pub use settings::{Identity, LogTo, Profile, RejectAt, Settings};
 /// The file that is read if none is named.
 pub const FILE: &str = "/etc/smtp-wrapper/smtp-wrapper.toml";
 
-/// A larger file is none of ours.
-const MOST: u64 = 1024 * 1024;
+/// A larger file is none of ours, in MiB.
+const MOST: u64 = 1;
 
 /// Where the original looked for its filters, if none was named.
 const ORIGINAL_IP_FILTER: &str = "/usr/local/smtp_wrapper/smtp_ip_filter";
@@ -76,24 +76,31 @@ pub struct Loaded {
     pub usual: bool,
     /// What the log is to know, though all is well.
     pub note: Option<String>,
+    /// The files of lists that were opened for it.
+    pub lists: Vec<Place>,
 }
 
-/// Reads the configuration; `overrides` is what overrides the file.
+/// Reads the configuration; `overrides` is what overrides the file. Compiled forms,
+/// if `compiled`.
 ///
 /// # Errors
 /// The first mistake, or what `overrides` objects to.
 pub fn load(
     source: Source,
+    compiled: bool,
     overrides: impl FnOnce(&mut Settings) -> Result<(), ConfigError>,
 ) -> Result<Loaded, ConfigError> {
     let mut loaded = Loaded::default();
-    let read = document(source, true)?;
+    let read = document(source, compiled)?;
+    let files = ListFiles::of(read.as_ref().map_or(FILE, |read| read.path), compiled);
     if let Some(read) = &read {
-        loaded.settings.read(&read.document).map_err(|(table, bad)| read.error(table, &bad))?;
+        let settings = loaded.settings.read(&read.document, &files);
+        settings.map_err(|(table, bad)| read.error(table, &bad))?;
     }
     overrides(&mut loaded.settings)?;
     loaded.settings.agree().map_err(ConfigError)?;
-    loaded.chain = chain(&loaded.settings, read.as_ref())?;
+    loaded.chain = chain(&loaded.settings, read.as_ref(), &files)?;
+    loaded.lists = files.opened();
     let nothing = source != Source::Nothing && read.is_none();
     loaded.usual = nothing && loaded.settings.has_usual_filters();
     if let Some(read) = read {
@@ -133,7 +140,7 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
         Source::Nothing | Source::Usual => return Ok(None),
     };
     let cannot = |error: io::Error| ConfigError(format!("{path}: cannot be read: {error}"));
-    let Some((file, stat)) = open(Path::new(path)).map_err(cannot)? else {
+    let Some((file, stat)) = file::open(Path::new(path)).map_err(cannot)? else {
         return match source {
             Source::Default => Ok(None),
             _ => Err(ConfigError(format!("{path}: there is no such file"))),
@@ -149,7 +156,7 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
             None => {}
         }
     }
-    let octets = read_all(&file, &stat).map_err(cannot)?;
+    let octets = file::read_all(&file, &stat, MOST).map_err(cannot)?;
     let text = std::str::from_utf8(octets.leak())
         .map_err(|_| ConfigError(format!("{path}: is not UTF-8")))?;
     let document = text::parse(text)
@@ -159,42 +166,12 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
     Ok(Some(read))
 }
 
-/// Opens a file to read; `None` if it is not there.
-fn open(path: &Path) -> io::Result<Option<(OwnedFd, Stat)>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => {
-            let stat = fstat(&file)?;
-            Ok(Some((file, stat)))
-        }
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Reads a file to its end.
-fn read_all(file: &OwnedFd, stat: &Stat) -> io::Result<Vec<u8>> {
-    let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-    if size > MOST {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    // What is there now; an octet more shows whether it grew.
-    let mut octets = Vec::with_capacity(size as usize + 1);
-    loop {
-        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut octets)) {
-            Ok(_) if octets.len() as u64 == size => return Ok(octets),
-            Ok(0) => return Ok(octets),
-            Ok(_) if octets.len() as u64 > size => {
-                return Err(io::Error::other("it is being written"));
-            }
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 /// The filters that options ask for, then those of the file.
-fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError> {
+fn chain(
+    settings: &Settings,
+    read: Option<&Read>,
+    files: &ListFiles,
+) -> Result<Chain, ConfigError> {
     let tables = read.map_or(0, |read| read.document.tables.len());
     let of_options = of_options(settings);
     let delayed = usize::from(!settings.greet_delay.is_zero());
@@ -202,7 +179,7 @@ fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError>
     let mut early = false;
     for (option, table) in of_options {
         early |= is_early(&table);
-        add(&mut chain, &table)
+        add(&mut chain, &table, files)
             .map_err(|bad| ConfigError(format!("option {option}: {}", bad.what)))?;
     }
     let delay = Value::Text(milliseconds(settings.greet_delay));
@@ -214,16 +191,16 @@ fn chain(settings: &Settings, read: Option<&Read>) -> Result<Chain, ConfigError>
                 let mut table = table.clone();
                 let line = table.line;
                 table.entries.push(Entry { key: "delay", value: delay.clone(), line });
-                add(&mut chain, &table)
+                add(&mut chain, &table, files)
             } else {
-                add(&mut chain, table)
+                add(&mut chain, table, files)
             };
             added.map_err(|bad| read.error(table.name, &bad))?;
         }
     }
     if !early && !settings.greet_delay.is_zero() {
         let table = made("early", vec![("delay", delay), ("wait_only", Value::Bool(true))]);
-        add(&mut chain, &table).map_err(|bad| ConfigError(bad.what))?;
+        add(&mut chain, &table, files).map_err(|bad| ConfigError(bad.what))?;
     }
     Ok(chain)
 }
@@ -277,8 +254,8 @@ fn of_options(settings: &Settings) -> Vec<(&'static str, Table)> {
 }
 
 /// Makes a filter and adds it.
-fn add(chain: &mut Chain, table: &Table) -> Result<(), BadKey> {
-    let keys = Keys::new(table);
+fn add(chain: &mut Chain, table: &Table, files: &ListFiles) -> Result<(), BadKey> {
+    let keys = Keys::new(table, files);
     let kind = keys.text("type")?.and_then(kind);
     let kind = kind.ok_or_else(|| keys.missing("type", "the type of the filter"))?;
     chain.add((kind.build)(&keys)?, Policy::new(&keys)?);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
-use super::keys::{BadKey, Keys};
+use super::keys::{BadKey, Keys, ListFiles};
 use crate::balancer::Balancers;
 use crate::filter::Key;
 use crate::limits;
@@ -265,9 +265,13 @@ impl Settings {
     ///
     /// # Errors
     /// The first key that is wrong, and its table.
-    pub(crate) fn read(&mut self, document: &Document) -> Result<(), (&'static str, BadKey)> {
+    pub(crate) fn read(
+        &mut self,
+        document: &Document,
+        files: &ListFiles,
+    ) -> Result<(), (&'static str, BadKey)> {
         for table in document.tables.iter().filter(|table| !table.repeated) {
-            let keys = Keys::new(table);
+            let keys = Keys::new(table, files);
             let read = match table.name {
                 "" => self.read_head(&keys),
                 "upstream" => self.read_upstream(&keys),
@@ -329,7 +333,7 @@ impl Settings {
         self.postmaster = postmaster.unwrap_or(self.postmaster);
         if let Some(balancers) = keys.texts("proxy_from")? {
             let balancers =
-                Balancers::read(&balancers).map_err(|what| keys.wrong("proxy_from", what))?;
+                Balancers::read(balancers).map_err(|what| keys.wrong("proxy_from", what))?;
             self.proxy_from = Some(Box::new(balancers));
         }
         Ok(())

@@ -2,11 +2,14 @@
 //! good. Filters behind it that judge the peer are not asked about them; it is
 //! never a permission to relay.
 
+use std::borrow::Cow;
+
+use super::listed::{ENTRIES, LISTS, MATCH, SYNTAX, look_up, verdict};
 use super::{Facts, Filter, Ground, Key, Kind, Stop, Verdict};
 use crate::activation::Client;
 use crate::config::keys::{BadKey, Keys};
 use crate::host;
-use crate::list::Patterns;
+use crate::list::{Action, List};
 use crate::providers;
 use crate::stage::{Stage, Stages};
 
@@ -15,56 +18,61 @@ pub(super) const KIND: Kind = Kind {
     name: "allow",
     help: "skips the filters behind it that judge the peer",
     keys: &[
-        Key { name: "entries", value: "list", help: "whom (this or providers is required)" },
+        ENTRIES,
+        LISTS,
+        SYNTAX,
+        MATCH,
         Key {
             name: "providers",
             value: "true or false",
             help: "hosts of large mail providers, whose names look like dial-up lines (false)",
         },
     ],
+    // Entries may refuse by their own word, as those of deny do.
     rules: &[],
     build,
 };
 
 struct Allow {
-    entries: Patterns,
+    list: List,
     providers: bool,
 }
 
 fn build(keys: &Keys<'_>) -> Result<Box<dyn Filter>, BadKey> {
     let providers = keys.flag("providers")?;
-    match keys.patterns("entries")? {
+    match keys.lists()? {
         None if !providers => {
-            let wants = "a list as in [\"192.0.2.0/24\"], or providers = true";
+            let wants = "a list as in [\"192.0.2.0/24\"], or lists, or providers = true";
             Err(keys.missing("entries", wants))
         }
-        entries => Ok(Box::new(Allow { entries: entries.unwrap_or_default(), providers })),
+        list => Ok(Box::new(Allow { list: list.unwrap_or_default(), providers })),
     }
 }
 
 /// The filter of a program without a configuration.
 pub(super) fn usual() -> Box<dyn Filter> {
-    Box::new(Allow { entries: Patterns::default(), providers: true })
+    Box::new(Allow { list: List::default(), providers: true })
 }
 
 impl Allow {
-    /// Is it a host of a large provider?
-    fn is_provider(&self, facts: &Facts<'_>) -> bool {
+    /// The large provider whose host it is.
+    fn provider(&self, facts: &Facts<'_>) -> Option<&'static str> {
         let names = facts.host.get().map(|host| host.confirmed.as_slice()).unwrap_or_default();
-        self.providers && names.iter().any(|name| providers::of(name).is_some())
+        let mut providers = names.iter().filter_map(|name| providers::of(name));
+        Some(providers.find(|_| self.providers)?.domain)
     }
 }
 
 impl Filter for Allow {
     fn stages(&self) -> Stages {
         match self.providers {
-            true => self.entries.stages().with(Stage::Connect),
-            false => self.entries.stages(),
+            true => self.list.stages().with(Stage::Connect),
+            false => self.list.stages(),
         }
     }
 
     fn needs_host(&self, client: &Client) -> bool {
-        self.entries.needs_host(client) || (self.providers && !host::is_local(client.ip))
+        self.list.needs_host(client) || (self.providers && !host::is_local(client.ip))
     }
 
     fn may_accept(&self) -> bool {
@@ -75,10 +83,14 @@ impl Filter for Allow {
         &mut self,
         stage: Stage,
         facts: &Facts<'_>,
-        _ground: &mut dyn Ground,
+        ground: &mut dyn Ground,
     ) -> Result<Verdict, Stop> {
-        let known = self.entries.find_at(stage, facts).is_some()
-            || (stage == Stage::Connect && self.is_provider(facts));
-        Ok(if known { Verdict::Accept } else { Verdict::Continue })
+        if let Some(hit) = look_up(&self.list, stage, facts, ground) {
+            return Ok(verdict(hit, Action::Accept));
+        }
+        Ok(match self.provider(facts).filter(|_| stage == Stage::Connect) {
+            Some(domain) => Verdict::Accept(Cow::Borrowed(domain.as_bytes())),
+            None => Verdict::Continue,
+        })
     }
 }

@@ -10,6 +10,8 @@
 //! filter that hit at connect, and an `allow` for HELO names before a filter for
 //! addresses does what it says.
 
+use std::borrow::Cow;
+
 use super::link::{Finding, Link, Scope};
 use super::policy::Policy;
 use super::{Facts, Filter, Ground, reply, usual};
@@ -22,9 +24,16 @@ use crate::stage::{Stage, Stages};
 #[derive(Default)]
 pub struct Chain {
     links: Vec<Link>,
-    /// What a filter that only observes would have done with the recipient or
-    /// message asked about last.
-    would: Option<Would>,
+    noted: Noted,
+}
+
+/// What the log is to know of the recipient or message asked about last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// What a filter that only observes would have done.
+    pub would: Option<Would>,
+    /// Why it was accepted.
+    pub accepted: Option<Cow<'static, [u8]>>,
 }
 
 /// What a filter that only observes would have done.
@@ -55,8 +64,8 @@ pub struct Found<'a> {
     pub name: &'static str,
     /// It only observes.
     pub observes: bool,
-    /// It accepts.
-    pub accepts: bool,
+    /// It accepts, for this reason.
+    pub accepts: Option<&'a [u8]>,
     /// It refuses.
     pub refusal: Option<&'a Refusal>,
 }
@@ -75,7 +84,7 @@ impl Chain {
     /// An empty one, with room for so many.
     #[must_use]
     pub fn with_capacity(filters: usize) -> Chain {
-        Chain { links: Vec::with_capacity(filters), would: None }
+        Chain { links: Vec::with_capacity(filters), noted: Noted::default() }
     }
 
     /// Adds a filter behind the others.
@@ -130,11 +139,9 @@ impl Chain {
         self.links.iter().find_map(Link::suspicion)
     }
 
-    /// What a filter that only observes would have done with the recipient or
-    /// message asked about last.
-    #[must_use]
-    pub fn would(&self) -> Option<Would> {
-        self.would
+    /// What the log is to know of the recipient or message asked about last.
+    pub fn take_noted(&mut self) -> Noted {
+        std::mem::take(&mut self.noted)
     }
 
     /// The message that filters were shown is gone, judged or not; the next one is
@@ -170,8 +177,8 @@ impl Chain {
             undecided |= link.is_undecided(facts);
             match link.finding() {
                 _ if link.observes() => {}
-                Finding::Accept if scope == Scope::Inside => accepted = true,
-                Finding::Accept => may_be_accepted = true,
+                Finding::Accept(_) if scope == Scope::Inside => accepted = true,
+                Finding::Accept(_) => may_be_accepted = true,
                 Finding::Nothing => may_be_accepted |= link.may_accept_after(stage),
                 Finding::Refuse(_) if scope == Scope::Open => {}
                 // The first refusal wins, unless something before it accepts yet.
@@ -197,7 +204,7 @@ impl Chain {
         facts: &Facts<'_>,
         ground: &mut dyn Ground,
     ) -> Result<Judgement, Over> {
-        self.would = None;
+        self.noted = Noted::default();
         let (mut accepted, mut undecided) = (false, false);
         for link in &mut self.links {
             link.learn_scope(facts, ground)?;
@@ -211,10 +218,14 @@ impl Chain {
             undecided |= link.is_undecided(facts);
             match link.finding_of_recipient() {
                 Finding::Nothing => {}
-                Finding::Accept => accepted |= !link.observes(),
+                Finding::Accept(_) if link.observes() => {}
+                Finding::Accept(why) => {
+                    accepted = true;
+                    self.noted.accepted.get_or_insert_with(|| why.clone());
+                }
                 Finding::Refuse(_) if known && spare => {}
                 Finding::Refuse(hit) if link.observes() => {
-                    self.would = self.would.or(Some(link.would(hit, facts)));
+                    self.noted.would = self.noted.would.or(Some(link.would(hit, facts)));
                 }
                 Finding::Refuse(_) => {
                     if let Some(refusal) = link.serve(Stage::Rcpt, facts, ground)? {
@@ -251,7 +262,7 @@ impl Chain {
         facts: &Facts<'_>,
         ground: &mut dyn Ground,
     ) -> Result<Judgement, Over> {
-        self.would = None;
+        self.noted = Noted::default();
         for link in self.links.iter_mut().filter(|link| link.concerns_message(facts)) {
             if matches!(link.finding_of_message(), Finding::Nothing) {
                 let facts = Facts { message: Some(message), ..*facts };
@@ -260,9 +271,9 @@ impl Chain {
                 }
             }
             match link.finding_of_message() {
-                Finding::Nothing | Finding::Accept => {}
+                Finding::Nothing | Finding::Accept(_) => {}
                 Finding::Refuse(hit) if link.observes() => {
-                    self.would = self.would.or(Some(link.would(hit, facts)));
+                    self.noted.would = self.noted.would.or(Some(link.would(hit, facts)));
                 }
                 Finding::Refuse(_) => {
                     if let Some(refusal) = link.serve(Stage::Message, facts, ground)? {

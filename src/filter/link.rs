@@ -1,6 +1,7 @@
 //! A filter in its place in the chain: what the configuration says of it, and
 //! what it has found.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use super::chain::{Found, Over, Would};
@@ -19,7 +20,8 @@ use crate::state::places;
 pub(super) enum Finding {
     #[default]
     Nothing,
-    Accept,
+    /// With why.
+    Accept(Cow<'static, [u8]>),
     Refuse(Box<Hit>),
 }
 
@@ -142,10 +144,13 @@ impl Link {
         Found {
             name: self.policy.name,
             observes: self.policy.observe,
-            accepts: matches!(finding, Finding::Accept),
+            accepts: match finding {
+                Finding::Accept(why) => Some(why),
+                Finding::Nothing | Finding::Refuse(_) => None,
+            },
             refusal: match finding {
                 Finding::Refuse(hit) => Some(&hit.refusal),
-                Finding::Nothing | Finding::Accept => None,
+                Finding::Nothing | Finding::Accept(_) => None,
             },
         }
     }
@@ -168,12 +173,12 @@ impl Link {
     pub(super) fn scope(&self, stage: Stage, facts: &Facts<'_>) -> Scope {
         let mut scope = Scope::Inside;
         if let Some(only) = &self.policy.only
-            && only.find(facts).is_none()
+            && !only.has(facts)
         {
             scope = if only.stages().has_after(stage) { Scope::Open } else { Scope::Outside };
         }
         if let Some(except) = &self.policy.except {
-            if except.find(facts).is_some() {
+            if except.has(facts) {
                 return Scope::Outside;
             }
             if scope == Scope::Inside && except.stages().has_after(stage) {
@@ -207,10 +212,17 @@ impl Link {
         facts: &Facts<'_>,
         ground: &mut dyn Ground,
     ) -> Result<(), Over> {
-        match facts.host.get().is_none() && self.scope_needs_host(facts.client) {
-            true => name_client(ground),
-            false => Ok(()),
+        let lists = [&self.policy.only, &self.policy.except];
+        for list in lists.into_iter().flatten() {
+            if facts.host.get().is_none() && list.needs_host(facts.client) {
+                name_client(ground)?;
+            }
+            if let Some(note) = list.take_note() {
+                ground.begin(self.policy.name, limits::FILTER);
+                ground.note(&note);
+            }
         }
+        Ok(())
     }
 
     /// Does it look at messages, and concern a recipient of this one?
@@ -264,7 +276,7 @@ impl Link {
         let mut rewritten = None;
         let finding = match self.filter.judge(stage, facts, ground) {
             Ok(Verdict::Continue) => Finding::Nothing,
-            Ok(Verdict::Accept) => Finding::Accept,
+            Ok(Verdict::Accept(why)) => Finding::Accept(why),
             Ok(Verdict::Refuse(refusal)) => {
                 Finding::Refuse(Box::new(Hit { refusal, served: false }))
             }
@@ -282,7 +294,9 @@ impl Link {
                 ground.trouble(stage, &what);
                 match self.policy.on_error {
                     // It is not asked again about this message.
-                    Some(OnError::Pass) if stage == Stage::Data => Finding::Accept,
+                    Some(OnError::Pass) if stage == Stage::Data => {
+                        Finding::Accept(Cow::Borrowed(b""))
+                    }
                     Some(OnError::Pass) => Finding::Nothing,
                     Some(OnError::Tempfail) | None => broken(what),
                 }

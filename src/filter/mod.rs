@@ -16,6 +16,7 @@ pub mod ground;
 mod helo;
 mod interval;
 mod link;
+mod listed;
 pub mod original;
 pub mod policy;
 mod program;
@@ -23,6 +24,8 @@ mod relay;
 pub mod reply;
 mod s25r;
 pub mod spoken;
+
+use std::borrow::Cow;
 
 use crate::activation::Client;
 use crate::config::keys::{BadKey, Keys};
@@ -94,8 +97,9 @@ pub enum Verdict {
     /// No opinion.
     Continue,
     /// The client, sender or recipient is known to be good: filters behind this
-    /// one that judge the peer are not asked. It is never a permission to relay.
-    Accept,
+    /// one that judge the peer are not asked. It is never a permission to relay. With
+    /// what the log is to know of why.
+    Accept(Cow<'static, [u8]>),
     /// Refused.
     Refuse(Refusal),
     /// At [`Stage::Message`]: the message goes on as this. It is in wire form,

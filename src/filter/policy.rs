@@ -7,7 +7,7 @@ use super::Key;
 use super::reply::Own;
 use crate::config::keys::{BadKey, Keys};
 use crate::limits;
-use crate::list::Patterns;
+use crate::list::{List, Topic};
 
 /// The keys of every filter.
 pub const KEYS: &[Key] = &[
@@ -65,7 +65,6 @@ pub enum OnError {
 const ON_ERROR: &[(&str, OnError)] = &[("tempfail", OnError::Tempfail), ("pass", OnError::Pass)];
 
 /// What is common to all filters.
-#[derive(Clone, Debug)]
 pub struct Policy {
     /// `type`, for the log.
     pub name: &'static str,
@@ -78,9 +77,9 @@ pub struct Policy {
     /// `observe`.
     pub observe: bool,
     /// `only`.
-    pub only: Option<Box<Patterns>>,
+    pub only: Option<Box<List>>,
     /// `except`.
-    pub except: Option<Box<Patterns>>,
+    pub except: Option<Box<List>>,
     /// `on_error`.
     pub on_error: Option<OnError>,
     /// `time_limit`.
@@ -122,8 +121,8 @@ impl Policy {
             tarpit: tarpit.unwrap_or(limits::TARPIT),
             then_pass: then_pass == Some(true),
             observe: keys.flag("observe")?,
-            only: keys.patterns("only")?.map(Box::new),
-            except: keys.patterns("except")?.map(Box::new),
+            only: keys.list("only", Topic::Client)?.map(Box::new),
+            except: keys.list("except", Topic::Client)?.map(Box::new),
             on_error: keys.choice("on_error", ON_ERROR)?,
             time_limit: keys.time("time_limit")?,
         })

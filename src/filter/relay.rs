@@ -8,7 +8,7 @@
 
 use super::{Facts, Filter, Ground, Key, Kind, Stop, Verdict};
 use crate::config::keys::{BadKey, Keys};
-use crate::list::{Patterns, mailbox};
+use crate::list::{List, Topic, mailbox};
 use crate::smtp::refusal::{Refusal, RefusalCode};
 use crate::stage::{Stage, Stages};
 
@@ -32,21 +32,24 @@ const DENIED: Refusal =
     Refusal::new(RefusalCode::TRANSACTION_FAILED, "relay.denied", "5.7.1 Relaying denied");
 
 struct Relay {
-    domains: Patterns,
-    clients: Option<Patterns>,
+    domains: List,
+    clients: Option<List>,
 }
 
 fn build(keys: &Keys<'_>) -> Result<Box<dyn Filter>, BadKey> {
-    let Some(domains) = keys.texts("domains")? else {
+    let Some(domains) = keys.list("domains", Topic::Recipient)? else {
         return Err(keys.missing("domains", "a list as in [\"example.org\", \".example.net\"]"));
     };
     if domains.is_empty() {
         return Err(keys.wrong("domains", "is empty: nobody could be written to"));
     }
-    let domains = Patterns::of_recipients(&domains).map_err(|what| keys.wrong("domains", what))?;
-    let clients = keys.patterns("clients")?;
-    if clients.as_ref().is_some_and(|c| c.has_hosts() || c.stages() != Stages::only(Stage::Connect))
-    {
+    if !Stages::only(Stage::Rcpt).holds(domains.stages()) {
+        return Err(keys.wrong("domains", "must be domains and addresses of recipients"));
+    }
+    let clients = keys.list("clients", Topic::Client)?;
+    let only_addresses =
+        |c: &List| !c.has_hosts() && Stages::only(Stage::Connect).holds(c.stages());
+    if clients.as_ref().is_some_and(|clients| !only_addresses(clients)) {
         return Err(keys.wrong("clients", "must be addresses and networks: names can be made up"));
     }
     Ok(Box::new(Relay { domains, clients }))
@@ -65,16 +68,22 @@ impl Filter for Relay {
         &mut self,
         _stage: Stage,
         facts: &Facts<'_>,
-        _ground: &mut dyn Ground,
+        ground: &mut dyn Ground,
     ) -> Result<Verdict, Stop> {
-        let known = |clients: &Patterns| clients.find_at(Stage::Connect, facts).is_some();
+        let named = |list: &List, stage| list.find_at(stage, facts).is_some_and(|hit| hit.counts());
+        let known = |clients: &List| named(clients, Stage::Connect);
         if self.clients.as_ref().is_some_and(known) {
             return Ok(Verdict::Continue);
         }
         let path = facts.recipient.unwrap_or_default();
         let (local, domain) = mailbox::split(path);
         // Without a domain it is a mailbox here (RFC 5321 4.1.1.3: postmaster).
-        let ours = domain.is_none() || self.domains.find_at(Stage::Rcpt, facts).is_some();
+        let ours = domain.is_none() || named(&self.domains, Stage::Rcpt);
+        [Some(&self.domains), self.clients.as_ref()].into_iter().flatten().for_each(|list| {
+            if let Some(note) = list.take_note() {
+                ground.note(&note);
+            }
+        });
         Ok(match ours && !path.starts_with(b"@") && !is_route(local) {
             true => Verdict::Continue,
             false => Verdict::Refuse(DENIED),
@@ -96,9 +105,12 @@ mod tests {
 
     fn refused(ip: &str, to: &str) -> bool {
         let mut relay = Relay {
-            domains: Patterns::of_recipients(&["ours.example", ".sub.example", "a@one.example"])
-                .unwrap(),
-            clients: Some(Patterns::parse(&["192.0.2.0/24"]).unwrap()),
+            domains: List::parse(
+                &["ours.example", ".sub.example", "a@one.example"],
+                Topic::Recipient,
+            )
+            .unwrap(),
+            clients: Some(List::parse(&["192.0.2.0/24"], Topic::Address).unwrap()),
         };
         let client = Client { ip: ip.parse().unwrap(), port: 1, is_socket: true };
         let facts = Facts {

@@ -1,7 +1,7 @@
 //! What a refusal says: the filter's own text, or one from the configuration
 //! with places to fill in.
 
-use crate::smtp::refusal::{Refusal, RefusalCode};
+use crate::smtp::refusal::{Refusal, RefusalCode, is_status};
 
 use super::Facts;
 
@@ -94,16 +94,6 @@ fn push_printable(text: &mut String, octets: &[u8]) {
     const MOST: usize = 100;
     let printable = |&b: &u8| if b == b' ' || b.is_ascii_graphic() { char::from(b) } else { '?' };
     text.extend(octets.iter().take(MOST).map(printable));
-}
-
-/// Is it an enhanced status code (RFC 3463 2)?
-fn is_status(word: &str) -> bool {
-    let mut parts = word.split('.');
-    let class = parts.next().is_some_and(|class| matches!(class, "2" | "4" | "5"));
-    let number = |part: Option<&str>| {
-        part.is_some_and(|p| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
-    };
-    class && number(parts.next()) && number(parts.next()) && parts.next().is_none()
 }
 
 /// The refusal, made one for now.

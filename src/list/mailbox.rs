@@ -1,6 +1,8 @@
 //! Addresses of mailboxes, and what matches them.
 
-use super::is_host;
+use std::borrow::Cow;
+
+use super::name::{ascii, is_host, to_ascii};
 
 /// A pattern for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl Mailbox {
         }
         let domain = |text: &'static str| match text.strip_suffix('.').unwrap_or(text) {
             "" | "." => Err("lacks an address"),
-            domain => Ok(domain),
+            domain => ascii(domain),
         };
         Ok(match text.rsplit_once('@') {
             _ if text == "<>" => Mailbox::Null,
@@ -55,6 +57,18 @@ impl Mailbox {
                 local.eq_ignore_ascii_case(wanted.as_bytes()) && is_host(host, domain)
             }
         }
+    }
+}
+
+/// A path with its domain as DNS has it, for comparing (RFC 6531 allows others).
+pub(super) fn with_ascii_domain(path: &[u8]) -> Cow<'_, [u8]> {
+    if path.is_ascii() {
+        return Cow::Borrowed(path);
+    }
+    let (local, domain) = split(path);
+    match domain.and_then(|domain| to_ascii(std::str::from_utf8(domain).ok()?)) {
+        Some(domain) => Cow::Owned([local, b"@", domain.as_bytes()].concat()),
+        None => Cow::Borrowed(path),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Session;
 use super::floor::Floor;
 use crate::dialogue::{Dialogue, Peer, helo};
-use crate::filter::chain::{Judgement, Over, Would};
+use crate::filter::chain::{Judgement, Noted, Over, Would};
 use crate::filter::{Facts, spoken};
 use crate::limits;
 use crate::smtp::refusal::Refusal;
@@ -14,18 +14,19 @@ use crate::spool::Spool;
 use crate::stage::{Ruling, Stage};
 use crate::sys;
 
-/// What filters that only observe would have done with recipients.
+/// What the log is to know of recipients beside what became of them.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
-    recipients: Vec<(Vec<u8>, Would)>,
+    recipients: Vec<(Vec<u8>, Noted)>,
     message: Option<Would>,
 }
 
 impl Observed {
-    /// With this recipient, who gets a log line now, and no other.
-    pub(super) fn take(&mut self, to: &[u8]) -> Option<Would> {
+    /// Of this recipient, who gets a log line now, and no other.
+    pub(super) fn take(&mut self, to: &[u8]) -> Noted {
         let recipient = self.recipients.iter().position(|(of, _)| of == to);
-        recipient.map(|at| self.recipients.swap_remove(at).1).or(self.message)
+        let noted = recipient.map(|at| self.recipients.swap_remove(at).1).unwrap_or_default();
+        Noted { would: noted.would.or(self.message), ..noted }
     }
 
     /// The transaction is over.
@@ -116,7 +117,10 @@ impl Session {
                 let to = view.recipient.unwrap_or_default();
                 let spare = self.settings.postmaster && is_postmaster(to);
                 let judged = self.chain.judge_recipient(spare, &facts, &mut floor);
-                self.observed.recipients.extend(self.chain.would().map(|w| (to.to_vec(), w)));
+                let noted = self.chain.take_noted();
+                if noted != Noted::default() {
+                    self.observed.recipients.push((to.to_vec(), noted));
+                }
                 judged
             }
             Stage::Data => {
@@ -125,7 +129,7 @@ impl Session {
             }
             Stage::Message => {
                 let judged = self.chain.judge_message(message, &facts, &mut floor);
-                self.observed.message = self.chain.would();
+                self.observed.message = self.chain.take_noted().would;
                 judged
             }
         };

@@ -68,7 +68,7 @@ impl Session {
     /// A session about to begin.
     #[must_use]
     pub(crate) fn new(loaded: Loaded, client: Client, log: Log) -> Self {
-        let Loaded { settings, mut chain, usual, note } = loaded;
+        let Loaded { settings, mut chain, usual, note, lists: _ } = loaded;
         if usual && (settings.judge_local || filter::usual_judge(&client)) {
             chain.add_usual(settings.judge_local);
         }

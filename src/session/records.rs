@@ -12,7 +12,7 @@ impl Session {
         let summary = dialogue.summary();
         let outcome = &record.outcome;
         for to in &record.transaction.to {
-            let would = self.observed.take(to);
+            let noted = self.observed.take(to);
             if outcome.at == Stage::Rcpt {
                 self.refusals_logged += 1;
                 if self.refusals_logged > limits::LOGGED_REFUSALS {
@@ -25,7 +25,7 @@ impl Session {
                 None => self.line.word(" code=", "-"),
             };
             self.line.word(" at=", outcome.at.name());
-            match would {
+            match noted.would {
                 Some(would) => {
                     self.line.number(" would=", would.code.into()).text(":").text(would.rule)
                 }
@@ -36,6 +36,9 @@ impl Session {
                 .outside(" from=", &record.transaction.from)
                 .outside(" to=", to)
                 .outside(" reply=", &outcome.text);
+            if let Some(accepted) = &noted.accepted {
+                self.line.outside(" allow=", accepted);
+            }
             if !outcome.why.is_empty() {
                 self.line.outside(" why=", &outcome.why);
             }

@@ -85,3 +85,14 @@ impl Refusal {
         encode_line(self.code.get(), true, self.text.as_bytes(), out);
     }
 }
+
+/// Is it an enhanced status code (RFC 3463 2)?
+#[must_use]
+pub fn is_status(word: &str) -> bool {
+    let mut parts = word.split('.');
+    let class = parts.next().is_some_and(|class| matches!(class, "2" | "4" | "5"));
+    let number = |part: Option<&str>| {
+        part.is_some_and(|p| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
+    };
+    class && number(parts.next()) && number(parts.next()) && parts.next().is_none()
+}

@@ -22,10 +22,17 @@ const FIVE: [&str; 5] = [
 const NULL_MESSAGE: usize = 20_000_000;
 
 /// A folder for configurations.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> io::Result<Folder> {
+    /// A file in it.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.0.join(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    pub fn new() -> io::Result<Folder> {
         let path =
             env::temp_dir().join(format!("smtp-wrapper-bench-filters.{}", std::process::id()));
         fs::create_dir_all(&path)?;
@@ -162,7 +169,7 @@ impl Bench {
         )])
     }
 
-    fn subject(&self, options: &[&str]) -> Subject {
+    pub fn subject(&self, options: &[&str]) -> Subject {
         let mut words: Vec<&str> = self.logged.command.iter().map(String::as_str).collect();
         words.extend(options);
         let (binary, options) = words.split_first().expect("a command");

@@ -5,6 +5,7 @@ mod count;
 mod figure;
 mod filters;
 mod launch;
+mod lists;
 mod measure;
 mod mta;
 mod name_server;
@@ -111,6 +112,8 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         ("peak memory", Bench::peak(&bench)),
         ("filters", Bench::filters(&bench)),
         ("S25R", Bench::s25r(&bench)),
+        ("a great list", in_rounds(&bench, Bench::great_list)),
+        ("a small list", Bench::small_list(&bench)),
         ("null filter", in_rounds(&bench, Bench::null_filter)),
     ];
     let launchers = match in_path("tcpserver") {

@@ -117,7 +117,7 @@ impl Bench {
         Ok(vec![figure("PSS of an idle session, KiB", Some(floor), plain, Budget::AtMost(60.0))])
     }
 
-    fn idle_pss(&self, subject: &Subject) -> io::Result<f64> {
+    pub fn idle_pss(&self, subject: &Subject) -> io::Result<f64> {
         let server = Server::start(Front::Launcher, subject, self.cpus.load)?;
         let mut clients = Vec::new();
         for _ in 0..IDLE_SESSIONS {
@@ -186,7 +186,7 @@ impl Bench {
     }
 
     /// CPU time of a session and the median time to its greeting, both in µs.
-    fn sessions(&self, front: Front, subject: &Subject) -> io::Result<(f64, f64)> {
+    pub fn sessions(&self, front: Front, subject: &Subject) -> io::Result<(f64, f64)> {
         let server = Server::start(front, subject, self.cpus.load)?;
         let mut greetings = Vec::with_capacity(self.scale.sessions);
         for _ in 0..self.scale.sessions {

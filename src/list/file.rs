@@ -1,0 +1,221 @@
+//! A list in a file: its text, or its compiled form if that is of the text as it is.
+
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::{Stat, stat};
+use rustix::io::Errno;
+
+use super::action::Action;
+use super::compiled::{self, Compiled, Damaged};
+use super::entry::Topic;
+use super::patterns::{Patterns, Subject};
+use super::text::{self, BadLine, Syntax};
+use super::warnings::warnings;
+use super::{Hit, compiled::Written};
+use crate::{dates, file};
+
+/// A larger list is none of ours, in MiB: some ten million entries.
+const MOST: u64 = 256;
+
+/// Where a list lies and how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// As it is named, for the log.
+    pub name: &'static str,
+    /// The file.
+    pub path: &'static Path,
+    /// How it is written.
+    pub syntax: Syntax,
+    /// What its entries are about that do not say so themselves.
+    pub topic: Topic,
+}
+
+/// A list in a file.
+pub struct ListFile {
+    place: Place,
+    form: Form,
+    note: Cell<Option<String>>,
+}
+
+enum Form {
+    Text(Patterns),
+    Compiled(Box<Compiled>, OnceCell<Patterns>),
+}
+
+impl Place {
+    /// Opens the list, in its compiled form if `compiled` and there is one.
+    ///
+    /// # Errors
+    /// Says which file and line is wrong, and why.
+    pub fn open(self, compiled: bool) -> Result<ListFile, String> {
+        let mut note = None;
+        if compiled {
+            let found = match stat(self.path) {
+                Ok(text) => Compiled::open(self.path, &text, self.syntax, self.topic),
+                Err(error) => return Err(self.cannot(&error.into())),
+            };
+            match found {
+                Some(Ok(compiled)) => {
+                    let form = Form::Compiled(Box::new(compiled), OnceCell::new());
+                    return Ok(ListFile { place: self, form, note: Cell::new(None) });
+                }
+                Some(Err(why)) => note = Some(self.stale(why)),
+                None => {}
+            }
+        }
+        let (patterns, ..) = self.read(&mut |_| {})?;
+        Ok(ListFile { place: self, form: Form::Text(patterns), note: Cell::new(note) })
+    }
+
+    fn cannot(&self, error: &io::Error) -> String {
+        match error.kind() {
+            io::ErrorKind::NotFound => format!("{}: there is no such file", self.path.display()),
+            _ => format!("{}: cannot be read: {error}", self.path.display()),
+        }
+    }
+
+    fn stale(&self, why: &str) -> String {
+        format!(
+            "{}.compiled {why}; the text is read; run smtp-wrapper compile",
+            self.path.display()
+        )
+    }
+
+    /// Reads the text.
+    fn read(&self, told: &mut dyn FnMut(u32)) -> Result<(Patterns, Stat, &'static str), String> {
+        let cannot = |error: io::Error| self.cannot(&error);
+        let (file, stat) = file::open(self.path)
+            .and_then(|opened| opened.ok_or(Errno::NOENT.into()))
+            .map_err(cannot)?;
+        let octets = file::read_all(&file, &stat, MOST).map_err(cannot)?;
+        let not_text = |_| format!("{}: is not UTF-8", self.path.display());
+        let text = std::str::from_utf8(octets.leak()).map_err(not_text)?;
+        let patterns =
+            text::read(text, self.syntax, self.topic, told).map_err(|bad| self.bad(&bad))?;
+        Ok((patterns, stat, text))
+    }
+
+    fn bad(&self, bad: &BadLine) -> String {
+        format!("{}:{}: {}", self.path.display(), bad.line, bad.what)
+    }
+}
+
+impl ListFile {
+    pub(super) fn is_about(&self, subject: Subject<'_>) -> bool {
+        match &self.form {
+            Form::Text(patterns) => patterns.is_about(subject),
+            Form::Compiled(compiled, _) => compiled.is_about(subject),
+        }
+    }
+
+    pub(super) fn accepts(&self) -> bool {
+        match &self.form {
+            Form::Text(patterns) => patterns.accepts,
+            Form::Compiled(compiled, _) => compiled.accepts(),
+        }
+    }
+
+    pub(super) fn find(&self, subject: Subject<'_>) -> Option<Hit> {
+        let (line, action) = match &self.form {
+            Form::Text(patterns) => patterns.find(subject).map(|mark| (mark.line, mark.action))?,
+            Form::Compiled(compiled, text) => match text.get() {
+                Some(patterns) => patterns.find(subject).map(|mark| (mark.line, mark.action))?,
+                None => match compiled.find(subject) {
+                    Ok(found) => found.map(|(line, action)| (line, &*action.leak()))?,
+                    Err(Damaged) => {
+                        let patterns = text.get_or_init(|| self.text_after_all());
+                        patterns.find(subject).map(|mark| (mark.line, mark.action))?
+                    }
+                },
+            },
+        };
+        // What was written has been read before.
+        let action = Action::parse(action).ok().flatten();
+        let entry = format!("{}:{line}", self.place.name).into_bytes();
+        Some(Hit { action, entry: Cow::Owned(entry) })
+    }
+
+    /// The text, when the compiled form was found to be damaged.
+    fn text_after_all(&self) -> Patterns {
+        self.note.set(Some(self.place.stale("is damaged")));
+        match self.place.read(&mut |_| {}) {
+            Ok((patterns, ..)) => patterns,
+            // It was sound when it was compiled, and has not changed since.
+            Err(why) => {
+                self.note.set(Some(why));
+                Patterns::default()
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_compiled(&self) -> bool {
+        matches!(self.form, Form::Compiled(..))
+    }
+
+    /// What the log is to know, once.
+    pub(super) fn take_note(&self) -> Option<String> {
+        self.note.take()
+    }
+}
+
+/// The date that a list bears in the comments at its head, as in `# as of 2026-11-24`.
+fn dated(text: &'static str) -> Option<&'static str> {
+    const BEFORE: &str = "as of ";
+    let mut head = text.lines().take_while(|line| line.starts_with('#'));
+    let after = head.find_map(|line| line.split_once(BEFORE))?.1;
+    after.get(.."yyyy-mm-dd".len())
+}
+
+/// A list that is being compiled.
+pub struct Compiling {
+    place: Place,
+    patterns: Patterns,
+    stat: Stat,
+    dated: Option<&'static str>,
+}
+
+impl Compiling {
+    /// Reads the text; `told` is told now and then how many lines are read.
+    ///
+    /// # Errors
+    /// Says which line is wrong, and why.
+    pub fn read(place: Place, told: &mut dyn FnMut(u32)) -> Result<Compiling, String> {
+        let (patterns, stat, text) = place.read(told)?;
+        Ok(Compiling { place, patterns, stat, dated: dated(text) })
+    }
+
+    /// How many days old the list is, if it says so.
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Option<u64> {
+        dates::age(self.dated?, now)
+    }
+
+    /// Entries that were read, and how many of them are expressions.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.patterns.count(), self.patterns.expressions.len())
+    }
+
+    /// Makes the compiled form and puts it beside the text; gives its path, and what
+    /// its author should know. `told` is told now and then how many expressions are done.
+    ///
+    /// # Errors
+    /// An expression that is too large, or those of writing the file.
+    pub fn write(self, told: &mut dyn FnMut(u32)) -> Result<(PathBuf, Vec<String>), String> {
+        let Compiling { place, patterns, stat, .. } = self;
+        let Written { octets, shadowed } =
+            compiled::write(&patterns, &stat, (place.syntax, place.topic), told)
+                .map_err(|bad| place.bad(&bad))?;
+        let path = file::compiled_path(place.path);
+        file::replace(&path, &[&octets])
+            .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
+        let warnings = warnings(&patterns, &shadowed);
+        let shown = |bad: &BadLine| place.bad(bad);
+        Ok((path, warnings.iter().map(shown).collect()))
+    }
+}
