@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
@@ -24,6 +25,14 @@ pub struct Client {
     pub port: u16,
     /// It is a socket on fd 0, not a pair of pipes on 0 and 1.
     pub is_socket: bool,
+}
+
+impl Client {
+    /// Its address and port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
+    }
 }
 
 /// Why there is no session.
@@ -83,9 +92,20 @@ pub fn is_client(fd: BorrowedFd<'_>) -> bool {
     getpeername(fd).is_ok_and(|peer| peer.is_some_and(is_inet))
 }
 
+/// What a balancer told of the address that the client connected to.
+static TOLD_LOCAL: OnceLock<SocketAddr> = OnceLock::new();
+
+/// The client is a balancer's, and connected to this address.
+pub fn set_local(local: SocketAddr) {
+    let _ = TOLD_LOCAL.set(local);
+}
+
 /// Our address on the client's connection, if it has one.
 #[must_use]
 pub fn local() -> Option<SocketAddr> {
+    if let Some(told) = TOLD_LOCAL.get() {
+        return Some(*told);
+    }
     let local = SocketAddr::try_from(getsockname(stdin()).ok()?).ok()?;
     Some(SocketAddr::new(local.ip().to_canonical(), local.port()))
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +13,7 @@ use rustix::stdio::{stdin, stdout};
 
 use crate::dialogue::Peer;
 use crate::limits;
-use crate::sys::{Waiter, Wakeup};
+use crate::sys::{self, Waiter, Wakeup};
 
 /// What POSIX lets one write to a pipe that poll calls ready, without blocking
 /// (_POSIX_PIPE_BUF).
@@ -67,6 +67,25 @@ impl Wires {
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
         Wires { client_is_socket, mta: None, waiter: Waiter::new(Some(limits::SESSION)) }
+    }
+
+    /// Waits until a connection stands; also if the session is to end, which the
+    /// next wait deals with.
+    ///
+    /// # Errors
+    /// Why it does not stand.
+    pub(crate) fn connected(&self, socket: &OwnedFd, limit: Duration) -> io::Result<()> {
+        let end = Instant::now() + limit;
+        loop {
+            let mut fds =
+                [libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 }];
+            match self.waiter.wait(&mut fds, end.saturating_duration_since(Instant::now()))? {
+                Wakeup::Ready => return Ok(sockopt::socket_error(socket)??),
+                Wakeup::TimedOut => return Err(Errno::TIMEDOUT.into()),
+                Wakeup::Signal if sys::terminated() || sys::time_is_up() => return Ok(()),
+                Wakeup::Signal => {}
+            }
+        }
     }
 
     /// The MTA's connection, or none any more.
@@ -131,6 +150,39 @@ impl Wires {
             client: interest.client_in && client.revents & !libc::POLLOUT != 0,
             mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
         })
+    }
+
+    /// The same, and for something to read from one more descriptor; also says
+    /// whether there is. Not for the usual session, whose waits are to stay short.
+    ///
+    /// # Errors
+    /// Those of poll.
+    #[cold]
+    pub(crate) fn wait_with(
+        &self,
+        interest: Interest,
+        also: RawFd,
+        time: Duration,
+    ) -> io::Result<(Event, bool)> {
+        let socket = self.client_is_socket;
+        let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        let mut fds = [
+            pollfd(0, interest.client_in, interest.client_out && socket),
+            pollfd(mta, interest.mta_in, interest.mta_out),
+            pollfd(1, false, interest.client_out && !socket),
+            pollfd(also, true, false),
+        ];
+        let woken = self.waiter.wait(&mut fds, time)?;
+        let [client, mta, _, also] = fds;
+        let event = match woken {
+            Wakeup::Ready => Event::Ready {
+                client: interest.client_in && client.revents & !libc::POLLOUT != 0,
+                mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
+            },
+            Wakeup::TimedOut => Event::TimedOut,
+            Wakeup::Signal => Event::Signal,
+        };
+        Ok((event, woken == Wakeup::Ready && also.revents != 0))
     }
 
     /// Waits for these descriptors, and for the client beside them: for what it

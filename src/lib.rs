@@ -22,6 +22,8 @@
 pub mod activation;
 #[cfg(target_env = "musl")]
 pub mod allocator;
+pub mod balancer;
+mod child;
 pub mod cli;
 pub mod config;
 pub mod crash;
@@ -37,6 +39,7 @@ pub mod limits;
 pub mod list;
 pub mod log;
 pub mod providers;
+pub mod proxy;
 pub mod s25r;
 mod session;
 pub mod smtp;
@@ -53,7 +56,8 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use activation::NoClient;
+use activation::{Client, NoClient};
+use balancer::NoHeader;
 use cli::{Invocation, Mode, UsageError};
 use config::{Loaded, LogTo};
 use log::line::Line;
@@ -100,7 +104,13 @@ fn serve(loaded: Loaded) -> ExitCode {
         return turn_away(&mut log, &standing::INTERNAL, &"fd 2 cannot be pointed elsewhere");
     }
     match activation::client() {
-        Ok(client) => Session::new(loaded, client, log).run(),
+        Ok(client) => match &loaded.settings.proxy_from {
+            None => Session::new(loaded, client, log).run(),
+            Some(balancers) => match balancers.client(client) {
+                Ok(client) => Session::new(loaded, client, log).run(),
+                Err(why) => not_introduced(&mut log, &client, &why),
+            },
+        },
         Err(NoClient::Gone) => {
             no_session(&mut log, Level::Info, "client-left", &NoClient::Gone);
             ExitCode::from(exit::OK)
@@ -112,6 +122,17 @@ fn serve(loaded: Loaded) -> ExitCode {
         }
         Err(why) => turn_away(&mut log, &standing::UNKNOWN_PEER, &why),
     }
+}
+
+/// A balancer does not say who its client is. Whoever it is, there is no session
+/// with it, and nothing to be said that it would understand.
+fn not_introduced(log: &mut Log, client: &Client, why: &NoHeader) -> ExitCode {
+    let level = if matches!(why, NoHeader::Looked) { Level::Info } else { Level::Error };
+    let mut line = log.session(client);
+    line.begin().word(" session=", "none").word(" end=", "no-proxy-header");
+    line.outside(" why=", why.to_string().as_bytes());
+    log.line(level, line.as_bytes());
+    ExitCode::from(exit::OK)
 }
 
 /// The command line or the configuration is wrong. Whoever typed it is told; a

@@ -52,8 +52,12 @@ pub const LOGGED_REFUSALS: u32 = 1000;
 
 /// Waiting for a command (RFC 5321 4.5.3.2.7).
 pub const COMMAND_WAIT: Duration = Duration::from_secs(5 * 60);
-/// Waiting for one address of several to take the connection.
+/// Waiting for the MTA to take the connection, where there is another address
+/// to try, or a PROXY header to send first.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(30);
+/// Waiting for the greeting of an MTA when there is another to call: ten of them
+/// fit into what a client waits for a greeting (4.5.3.2.1).
+pub const NEXT_MTA_WAIT: Duration = Duration::from_secs(30);
 /// Waiting for the MTA to be connected and to greet (4.5.3.2.1).
 pub const GREETING_WAIT: Duration = Duration::from_secs(5 * 60);
 /// Waiting for the MTA's reply to a command (4.5.3.2.2, 4.5.3.2.3).
@@ -120,3 +124,24 @@ pub const PROGRAM_RECIPIENTS: usize = 32 * 1024;
 
 /// What a program says of why, in octets; its first line, up to this.
 pub const PROGRAM_ANSWER: usize = 4096;
+
+/// A line of XCLIENT, CRLF included (Postfix, XCLIENT_README: 512).
+pub const XCLIENT_LINE: usize = 512;
+
+/// What follows the first 16 octets of a binary PROXY header: the addresses have
+/// 36 at most, TLVs (a certificate's names, say) some hundreds.
+pub const PROXY_HEADER: usize = 4096;
+
+/// Waiting for the whole PROXY header of a balancer, which sends it first; long
+/// enough for a lost packet to be sent again.
+pub const PROXY_HEADER_WAIT: Duration = Duration::from_secs(5);
+
+/// An MTA that is a program is waited for this long when its session is over,
+/// before it is told to end (SIGTERM).
+pub const MTA_PROGRAM_END: Duration = Duration::from_secs(2);
+
+/// And then so long before it is killed.
+pub const MTA_PROGRAM_TERM: Duration = Duration::from_secs(1);
+
+/// What such a program writes to standard error: lines in the log, in a session.
+pub const MTA_PROGRAM_LINES: u32 = 50;

@@ -8,18 +8,20 @@
 //! S: 250 ok        the client gets that
 //! C= a\r\n.\r      octets as they are, with \r \n \t \0 \\ \xNN
 //! C! closes        the client (M! the MTA) closes; `breaks`: its connection breaks
-//! M! refuses       the MTA cannot be connected, until it `comes back`
+//! M! refuses       the MTA cannot be connected, until it `comes back`, or only `once`
 //! T! passes        the time limit of the wait passes
 //! X! ends          SIGTERM
 //! K! goes on       it is time to let the MTA know that a message is on its way
 //! P! connect mail  the stages at which filters are asked (the first line)
 //! P! keeps         filters look at messages (the same; `original`: the original's replies)
+//! P! mtas 2        there are so many MTAs (the same); `xclient`: they learn who the client is by
+//!                  XCLIENT, `header`: by what is written first
 //! F: rcpt pass     what the filters say when they are asked there, in this order: pass,
 //! F: rcpt hold rule            hold the client,
 //! F: rcpt 450 rule text        refuse; or change the message into what stands in the
 //! F= abc\r\n.\r\n      line (`=`: octets as they are); F! gone: the client has left
 //! L: pass 250 data rule=mta <a@b> <c@d>    a line of the log about a recipient
-//! >M! closed       we close the MTA's connection
+//! >M! closed       we close the MTA's connection; `calls 2`: the second one is called
 //! S! quit          we close the client's, and how the log names it
 //! # …              a comment
 //! ```
@@ -38,6 +40,7 @@ use std::path::{Path, PathBuf};
 use smtp_wrapper::dialogue::{Dialogue, Peer, Plan, Record, Step};
 use smtp_wrapper::smtp::refusal::{Refusal, RefusalCode};
 use smtp_wrapper::smtp::standing;
+use smtp_wrapper::smtp::xclient::{Name, Who};
 use smtp_wrapper::stage::{Ruling, Stage};
 
 /// A line of a file.
@@ -100,7 +103,8 @@ fn read(path: PathBuf) -> File {
             ("T", "!") => Line::TimePasses,
             ("X", "!") => Line::Terminated,
             ("K", "!") => Line::KeepAlive,
-            (">M", "!") => Line::Event(format!("hang up {rest}")),
+            (">M", "!") if rest == "closed" => Line::Event("hang up closed".to_owned()),
+            (">M", "!") => Line::Event(rest.to_owned()),
             ("S", "!") => Line::Event(format!("end {rest}")),
             ("P", "!") => Line::Plans(rest.to_owned()),
             ("F", "=") => Line::Filters("message pass".to_owned(), Some(unescape(rest))),
@@ -160,17 +164,27 @@ struct Run<'a> {
     kept: Vec<u8>,
     poured: usize,
     mta_refuses: bool,
+    refuses_once: bool,
+    xclient: bool,
+    header: bool,
 }
 
 impl Run<'_> {
     fn run(file: &File, cut: Cut) {
         let mut plan = Plan::default();
         let mut filters = Vec::new();
+        let (mut xclient, mut header) = (false, false);
         for (_, line) in &file.lines {
             match line {
                 Line::Plans(words) => words.split(' ').for_each(|word| match word {
                     "keeps" => plan.keep = true,
                     "original" => plan.original = true,
+                    "xclient" => xclient = true,
+                    "header" => header = true,
+                    "mtas" => {}
+                    number if number.parse::<usize>().is_ok() => {
+                        plan.upstreams = number.parse().unwrap();
+                    }
                     stage => plan.consult = plan.consult.with(named(stage)),
                 }),
                 Line::Filters(says, message) => filters.push((says.clone(), message.clone())),
@@ -191,13 +205,20 @@ impl Run<'_> {
             kept: Vec::new(),
             poured: 0,
             mta_refuses: false,
+            refuses_once: false,
+            xclient,
+            header,
         };
         run.play();
     }
 
     fn play(&mut self) {
-        let refuses = |(_, line): &(usize, Line)| matches!(line, Line::Does(Peer::Mta, what) if what == "refuses");
-        self.mta_refuses = self.file.lines.iter().any(refuses);
+        let does = |what: &str| {
+            let does =
+                |(_, line): &(usize, Line)| matches!(line, Line::Does(Peer::Mta, w) if w == what);
+            self.file.lines.iter().any(does)
+        };
+        (self.mta_refuses, self.refuses_once) = (does("refuses"), does("refuses once"));
         self.settle();
         let mut sent = 0;
         for (at, line) in self.file.lines.clone() {
@@ -217,7 +238,7 @@ impl Run<'_> {
                 Line::Does(peer, what) => match what.as_str() {
                     "closes" => self.dialogue.closed(peer),
                     "breaks" => self.dialogue.lost(peer),
-                    "refuses" => {}
+                    "refuses" | "refuses once" => {}
                     "comes back" => self.mta_refuses = false,
                     _ => panic!("{}: what is {what:?}?", self.place(at)),
                 },
@@ -305,12 +326,36 @@ impl Run<'_> {
         assert_eq!(self.events, [""; 0], "{}: more happened", self.place(at));
     }
 
+    /// The MTA is to be called.
+    fn call(&mut self) {
+        let number = self.dialogue.upstream() + 1;
+        if number > 1 {
+            self.events.push(format!("calls {number}"));
+        }
+        if self.mta_refuses || std::mem::take(&mut self.refuses_once) {
+            return self.dialogue.lost(Peer::Mta);
+        }
+        self.dialogue.called();
+        if self.header {
+            self.dialogue.send_first(|out| out.extend_from_slice(b"PROXY header\r\n"));
+        }
+        if self.xclient {
+            self.dialogue.introduce(Who {
+                our_name: "mx.example".to_owned(),
+                name: Name::Is(b"client.example".to_vec()),
+                reverse_name: Name::Unknown,
+                ip: [192, 0, 2, 1].into(),
+                port: 4000,
+                local: None,
+            });
+        }
+    }
+
     /// Does the steps until nothing is left to do.
     fn settle(&mut self) {
         while !self.over {
             match self.dialogue.step() {
-                Step::Call if self.mta_refuses => self.dialogue.lost(Peer::Mta),
-                Step::Call => self.dialogue.called(),
+                Step::Call => self.call(),
                 Step::Consult(stage) => self.judge(stage),
                 Step::Keep(octets) => {
                     let count = match self.cut {

@@ -126,7 +126,7 @@ fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
 fn defaults_are_those_of_the_program() {
     let (page, listen) = (Page::section("OPTIONS"), Listen::default());
     for (option, default) in [
-        ("--upstream HOST:PORT", Settings::default().upstream.to_string()),
+        ("--upstream ADDRESS", Settings::default().upstream.to_string()),
         ("--max N", listen.max.to_string()),
         ("--max-per-address N", listen.max_per_address.to_string()),
         ("--backlog N", listen.backlog.to_string()),
@@ -221,7 +221,17 @@ fn log_lines() -> Vec<String> {
     );
     held.plays("C: QUIT\nS: 221 2.0.0 Bye");
     held.ends(&[0]);
-    [delivered.log.lines(), allowed.log.lines(), away.log.lines(), held.log.lines()].concat()
+    let mut second = Session::with_options(Script::absent(), &["--upstream", "unix:/nonexistent"]);
+    second.plays("S: 421 4.3.0 Mail system not available, try again later\nS: (closed)");
+    second.ends(&[75]);
+    [
+        delivered.log.lines(),
+        allowed.log.lines(),
+        away.log.lines(),
+        held.log.lines(),
+        second.log.lines(),
+    ]
+    .concat()
 }
 
 #[test]
@@ -299,6 +309,19 @@ fn the_limits_are_in_the_manual_page() {
     page.says(&format!("{} seconds of grace", limits::PROGRAM_GRACE.as_secs_f64()));
     page.says(&format!("Session {} seconds", seconds(limits::SESSION)));
     page.says(&format!("Address of the MTA {} seconds", seconds(limits::CONNECT_WAIT)));
+    page.says(&format!("Several MTAs {} seconds", seconds(limits::NEXT_MTA_WAIT)));
+    page.says(&format!(
+        "program {} seconds to end when its connection is closed, {} second more after SIGTERM; {} lines",
+        seconds(limits::MTA_PROGRAM_END),
+        seconds(limits::MTA_PROGRAM_TERM),
+        limits::MTA_PROGRAM_LINES
+    ));
+    page.says(&format!("XCLIENT {} octets a line", limits::XCLIENT_LINE));
+    page.says(&format!(
+        "balancer {} seconds; 107 octets in version 1, {} behind",
+        seconds(limits::PROXY_HEADER_WAIT),
+        limits::PROXY_HEADER
+    ));
     page.says(&format!("Last reply {} seconds", seconds(limits::LINGER)));
     page.says(&format!("Log {} seconds", limits::LOG_WAIT.as_secs_f64()));
     Page::section("LOG").says(&format!("for {} seconds", limits::LOG_WAIT.as_secs_f64()));

@@ -58,6 +58,8 @@ pub struct Invocation {
     pub listen: Listen,
     /// Options of a session, in the order in which they override each other.
     given: Vec<(&'static Opt, &'static str, &'static str)>,
+    /// So many of them are of the environment, which the others override.
+    of_environment: usize,
     /// The session options as they stood on the command line, for a tool to
     /// hand to the sessions it starts.
     pub session_args: Vec<&'static str>,
@@ -71,7 +73,10 @@ impl Invocation {
     /// # Errors
     /// The first option whose value is wrong.
     pub fn apply(&self, settings: &mut Settings) -> Result<(), UsageError> {
-        for (option, name, value) in &self.given {
+        for (n, (option, name, value)) in self.given.iter().enumerate() {
+            if n == self.of_environment {
+                settings.upstream.overridden();
+            }
             if let Set::Session(set) = option.set {
                 set(settings, value).map_err(|why| wrong(name, value, &why))?;
             }
@@ -143,6 +148,7 @@ pub fn parse(
     let mut asked = Invocation::default();
     if let Some(words) = environment {
         asked.environment(text(words)?)?;
+        asked.of_environment = asked.given.len();
     }
     let mut mode = None;
     let mut args = args.into_iter();

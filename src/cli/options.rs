@@ -49,24 +49,30 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt {
         names: &["--upstream"],
-        value: "HOST:PORT",
-        help: "the MTA that the session is relayed to (127.0.0.1:8025)",
+        value: "ADDRESS",
+        help: "the MTA: HOST:PORT, unix:/path or exec:/path; given again, others to try (127.0.0.1:8025)",
         scope: Scope::Session,
-        set: Set::Session(|s, v| v.parse().map(|a| s.upstream = a)),
+        set: Set::Session(|s, v| s.upstream.option(v)),
     },
     Opt {
         names: &["-sh"],
         value: "HOST",
         help: "host of the MTA",
         scope: Scope::Session,
-        set: Set::Session(|s, v| s.upstream.set_host(v)),
+        set: Set::Session(|s, v| s.upstream.change_only(|mta| mta.set_host(v))),
     },
     Opt {
         names: &["-sp"],
         value: "PORT",
         help: "port of the MTA",
         scope: Scope::Session,
-        set: Set::Session(|s, v| number(v).map(|p: NonZeroU16| s.upstream.port = p.get())),
+        set: Set::Session(|s, v| {
+            let port: NonZeroU16 = number(v)?;
+            s.upstream.change_only(|mta| {
+                mta.port = port.get();
+                Ok(())
+            })
+        }),
     },
     Opt {
         names: &["--time-limit", "-t"],
@@ -126,6 +132,13 @@ pub const OPTIONS: &[Opt] = &[
             s.judge_local = true;
             Ok(())
         }),
+    },
+    Opt {
+        names: &["--identity"],
+        value: "NAME",
+        help: "how the MTA learns who the client is: xclient, proxy-v1, proxy-v2 or none (none)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| word(v, settings::IDENTITIES).map(|i| s.identity = i)),
     },
     Opt {
         names: &["--greet-delay"],

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::upstream::Upstreams;
 
 fn parsed(line: &str) -> Result<(Invocation, Settings), UsageError> {
     let asked = parse(line.split_whitespace().map(OsString::from), None)?;
@@ -44,7 +45,7 @@ fn the_environment_is_overridden_by_the_command_line() {
     let asked = parse([OsString::from("-t"), OsString::from("6")], environment).unwrap();
     let mut settings = Settings::default();
     asked.apply(&mut settings).unwrap();
-    assert_eq!(settings.upstream.port, 26);
+    assert_eq!(settings.upstream.to_string(), "127.0.0.1:26");
     assert_eq!(settings.time_limit, Some(Duration::from_secs(6)));
     for (words, says) in [
         ("-sp", "SMTP_WRAPPER_OPTIONS: -sp wants PORT"),
@@ -57,9 +58,23 @@ fn the_environment_is_overridden_by_the_command_line() {
 }
 
 #[test]
+fn several_mtas_replace_those_of_the_environment() {
+    let environment = Some(OsString::from("--upstream a:1 --upstream b:2"));
+    let args = ["--upstream", "unix:/c", "--upstream=exec:/d -bs", "--identity", "proxy-v2"];
+    for (args, upstreams) in [(&args[..0], "a:1, then b:2"), (&args, "unix:/c, then exec:/d -bs")] {
+        let asked = parse(args.iter().map(OsString::from), environment.clone()).unwrap();
+        let upstream = Upstreams::read(&["x:1", "y:2"]).unwrap();
+        let mut settings = Settings { upstream, ..Settings::default() };
+        asked.apply(&mut settings).unwrap();
+        assert_eq!(settings.upstream.to_string(), upstreams);
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     for (line, says) in [
         ("--max 3", "--max is an option of `smtp-wrapper listen`"),
+        ("--identity me", "--identity \"me\": must be none or xclient or proxy-v1 or proxy-v2"),
         ("-t 5 listen", "\"listen\" comes before the options"),
         ("try 2600", "unknown argument \"2600\": try listens on"),
         ("-sp 0", "-sp \"0\": not a number"),

@@ -170,6 +170,18 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// A text, or a list of texts.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn one_or_more(&self, key: &'static str) -> Result<Option<Vec<&'static str>>, BadKey> {
+        match self.get(key).map(|entry| &entry.value) {
+            Some(Value::Text(text)) => Ok(Some(vec![text])),
+            Some(Value::List(_)) | None => self.texts(key),
+            Some(_) => Err(self.wrong(key, "must be a text in quotes, or a list of texts")),
+        }
+    }
+
     /// A list of entries, which are about this if they do not say so themselves.
     ///
     /// # Errors

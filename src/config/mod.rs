@@ -27,7 +27,7 @@ use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
-pub use settings::{LogTo, Profile, RejectAt, Settings};
+pub use settings::{Identity, LogTo, Profile, RejectAt, Settings};
 
 /// The file that is read if none is named.
 pub const FILE: &str = "/etc/smtp-wrapper/smtp-wrapper.toml";
@@ -98,6 +98,7 @@ pub fn load(
         settings.map_err(|(table, bad)| read.error(table, &bad))?;
     }
     overrides(&mut loaded.settings)?;
+    loaded.settings.agree().map_err(ConfigError)?;
     loaded.chain = chain(&loaded.settings, read.as_ref(), &files)?;
     loaded.lists = files.opened();
     let nothing = source != Source::Nothing && read.is_none();

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys, ListFiles};
+use crate::balancer::Balancers;
 use crate::filter::Key;
 use crate::limits;
-use crate::upstream::Address;
+use crate::proxy::Version;
+use crate::upstream::{Upstream, Upstreams};
 
 /// The state directory, if none is named.
 pub const STATE: &str = "/var/lib/smtp-wrapper";
@@ -72,6 +74,25 @@ pub enum Profile {
 pub(crate) const PROFILES: &[(&str, Profile)] =
     &[("none", Profile::Own), ("original", Profile::Original)];
 
+/// How the MTA learns who the client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Not at all: it sees us.
+    None,
+    /// By Postfix's XCLIENT.
+    Xclient,
+    /// By a PROXY header.
+    Proxy(Version),
+}
+
+/// The words for it.
+pub(crate) const IDENTITIES: &[(&str, Identity)] = &[
+    ("none", Identity::None),
+    ("xclient", Identity::Xclient),
+    ("proxy-v1", Identity::Proxy(Version::One)),
+    ("proxy-v2", Identity::Proxy(Version::Two)),
+];
+
 /// Filters asked for by options of the original.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OriginalFilters {
@@ -90,8 +111,12 @@ pub struct OriginalFilters {
 /// What a session is run with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The MTA behind.
-    pub upstream: Address,
+    /// The MTAs behind.
+    pub upstream: Upstreams,
+    /// How they learn who the client is.
+    pub identity: Identity,
+    /// The balancers whose connections begin with a PROXY header.
+    pub proxy_from: Option<Box<Balancers>>,
     /// One limit for each wait; `None`: the table of RFC 5321.
     pub time_limit: Option<Duration>,
     /// Where log lines go.
@@ -121,7 +146,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            upstream: Address::default(),
+            upstream: Upstreams::default(),
+            identity: Identity::None,
+            proxy_from: None,
             time_limit: None,
             log: LogTo::Auto,
             state: Path::new(STATE),
@@ -166,7 +193,18 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "upstream",
-        keys: &[Key { name: "address", value: "host:port", help: "the MTA (127.0.0.1:8025)" }],
+        keys: &[
+            Key {
+                name: "address",
+                value: "host:port, unix:/path or exec:/path, or a list",
+                help: "the MTA, or several, tried in order (127.0.0.1:8025)",
+            },
+            Key {
+                name: "identity",
+                value: "none, xclient, proxy-v1 or proxy-v2",
+                help: "how the MTA learns who the client is (none)",
+            },
+        ],
     },
     Section {
         name: "session",
@@ -195,6 +233,11 @@ pub const SECTIONS: &[Section] = &[
                 name: "postmaster",
                 value: "accept or judge",
                 help: "whether held clients reach postmaster (accept)",
+            },
+            Key {
+                name: "proxy_from",
+                value: "list",
+                help: "balancers whose connections begin with a PROXY header (none)",
             },
         ],
     },
@@ -252,8 +295,24 @@ impl Settings {
     }
 
     fn read_upstream(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
-        if let Some(address) = keys.text("address")? {
-            self.upstream = address.parse().map_err(|what: String| keys.wrong("address", what))?;
+        if let Some(addresses) = keys.one_or_more("address")? {
+            self.upstream =
+                Upstreams::read(&addresses).map_err(|what| keys.wrong("address", what))?;
+        }
+        self.identity = keys.choice("identity", IDENTITIES)?.unwrap_or(self.identity);
+        Ok(())
+    }
+
+    /// Do the settings go together, wherever each is from?
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub(super) fn agree(&self) -> Result<(), String> {
+        let asks = self.identity != Identity::None;
+        if asks && self.upstream.iter().all(Upstream::is_program) {
+            let what = "identity is for an MTA that is connected: a program that is started \
+                        (exec:) finds the client in its environment";
+            return Err(what.to_owned());
         }
         Ok(())
     }
@@ -272,6 +331,11 @@ impl Settings {
         }
         let postmaster = keys.choice("postmaster", &[("accept", true), ("judge", false)])?;
         self.postmaster = postmaster.unwrap_or(self.postmaster);
+        if let Some(balancers) = keys.texts("proxy_from")? {
+            let balancers =
+                Balancers::read(balancers).map_err(|what| keys.wrong("proxy_from", what))?;
+            self.proxy_from = Some(Box::new(balancers));
+        }
         Ok(())
     }
 

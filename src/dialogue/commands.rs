@@ -325,7 +325,10 @@ impl Dialogue {
             // What became of the message is worth knowing even if the client is gone.
             _ if matches!(self.state, State::Handing | State::Pouring) => true,
             Some(Expected::EndOfData) => true,
-            Some(Expected::Greeting) => !self.client_deaf && !self.client.bytes().is_empty(),
+            // A greeting is of use only to a client that has said something.
+            Some(Expected::Greeting | Expected::OurEhlo | Expected::Xclient) => {
+                !self.client_deaf && !self.client.bytes().is_empty()
+            }
             None if matches!(self.state, State::Arrived | State::Calling) => {
                 !self.client_deaf && !self.client.bytes().is_empty()
             }

@@ -12,6 +12,7 @@ impl Dialogue {
         self.to_mta.clear();
         self.mta.clear();
         self.arriving.clear();
+        self.introduction = None;
         self.question = None;
         self.ruling = None;
         self.expected.clear();

@@ -164,6 +164,7 @@ impl Dialogue {
             }
             Command::Rcpt(_) => {
                 self.ruling = Some(Box::new(Ruling::Pass));
+                self.upstream = 0;
                 self.state = State::Calling;
                 return false;
             }
@@ -197,18 +198,23 @@ impl Dialogue {
     /// Is this what we said to the MTA on our own account?
     pub(super) fn is_our_own(&self, expected: &Expected) -> bool {
         match expected {
-            Expected::OurHello
+            Expected::OurEhlo
+            | Expected::Xclient
+            | Expected::OurHello
             | Expected::OurMail
             | Expected::OurData
             | Expected::OurNoop
             | Expected::OurRset => true,
-            Expected::Greeting => self.held,
+            Expected::Greeting => self.held || self.introduction.is_some(),
             _ => false,
         }
     }
 
     /// The MTA answered what we said on our own account.
     pub(super) fn own_command_answered(&mut self, expected: &Expected, mut reply: Reply) {
+        if self.introduction.is_some() {
+            return self.introduced(expected, reply);
+        }
         match expected {
             Expected::OurData => return self.handed(reply),
             Expected::OurRset | Expected::OurNoop if reply.code == 421 => {

@@ -20,7 +20,9 @@
 //!    RCPT is spoken to by us, without the MTA (`held`).
 //! 6. Mail data that filters look at is kept whole; the MTA hears of DATA when
 //!    they have let it pass, and gets RSET when they have not.
-//! 7. Everything is bounded: what is read, what waits to be written, what is
+//! 7. An MTA that is to learn who the client is hears nothing of the client before
+//!    it does, and is left if it does not (`introduction`).
+//! 8. Everything is bounded: what is read, what waits to be written, what is
 //!    remembered of a transaction, how many errors are forgiven.
 //!
 //! # States
@@ -28,8 +30,10 @@
 //! ```text
 //! Arrived     the filters pass, hold, refuse          Calling, Commands, Closing or Alone
 //! Calling     connected                               Greeting
+//!             not connected                           Calling the next MTA, or Closing
 //! Greeting    220                                     Commands, or CatchingUp for a held client
 //!             4yz, 5yz                                Alone
+//!             4yz or lost, and there is another MTA   Calling (`introduction`)
 //! Commands    334 to AUTH                             Auth
 //!             354 to DATA, ours if it is kept         Data
 //!             a held client's RCPT is let through     Calling
@@ -51,6 +55,7 @@ mod buffer;
 mod commands;
 mod ending;
 mod held;
+mod introduction;
 mod mail_data;
 mod record;
 mod replies;
@@ -66,6 +71,7 @@ use crate::stage::{Ruling, Stage};
 
 pub use buffer::Inbox;
 use buffer::Outbox;
+use introduction::Introduction;
 use record::Answer;
 pub use record::{Ending, Outcome, Record, Transaction};
 pub use state::{Conduct, Peer, Plan, Step, Summary, View, helo};
@@ -99,6 +105,10 @@ pub struct Dialogue {
     refused_by: Option<&'static str>,
     /// There is a connection to the MTA, or one being made.
     connected: bool,
+    /// Which MTA that is.
+    upstream: usize,
+    /// It is being told who the client is, and has not greeted it yet.
+    introduction: Option<Box<Introduction>>,
     /// The next [`Step::Keep`] is the first of a message.
     message_begins: bool,
     /// The MTA's connection is to be closed.
@@ -150,6 +160,8 @@ impl Dialogue {
             our_name: String::new(),
             refused_by: None,
             connected: false,
+            upstream: 0,
+            introduction: None,
             message_begins: false,
             hang_up: false,
             ending: None,
@@ -227,6 +239,11 @@ impl Dialogue {
         self.connected = true;
         self.mta_closed = false;
         self.mta_deaf = false;
+        if self.upstream > 0 {
+            // What the one before did is its own affair.
+            self.summary.mta = Conduct::Ok;
+            self.summary.mta_said.clear();
+        }
         self.state = State::Greeting;
         self.expected.push_back(Expected::Greeting);
     }

@@ -17,7 +17,7 @@ impl Expected {
     fn fits(&self, reply: &Reply) -> bool {
         match (reply.class(), self) {
             (4 | 5, _) => true,
-            (2, Expected::Greeting) => reply.code == 220,
+            (2, Expected::Greeting | Expected::Xclient) => reply.code == 220,
             (2, Expected::Auth) => reply.code == 235,
             (2, Expected::Data | Expected::OurData) => false,
             (2, Expected::Rcpt { .. }) => matches!(reply.code, 250..=252),
@@ -83,6 +83,9 @@ impl Dialogue {
                 return;
             }
             return self.early_reply(reply);
+        }
+        if reply.code >= 400 && self.call_next_after(&reply) {
+            return;
         }
         match self.expected.pop_front() {
             Some(expected) if expected.fits(&reply) => {
@@ -154,7 +157,9 @@ impl Dialogue {
             Expected::Quit => self.close(Ending::Quit),
             Expected::Hello { .. } | Expected::Rset | Expected::Other => {}
             // Not the client's, or never the MTA's.
-            Expected::OurHello
+            Expected::OurEhlo
+            | Expected::Xclient
+            | Expected::OurHello
             | Expected::OurMail
             | Expected::OurData
             | Expected::OurNoop
@@ -244,13 +249,16 @@ impl Dialogue {
 
     /// Leaves the MTA; `reply` is for the message or command that is
     /// outstanding, and 421 for all behind it.
-    fn give_up_mta(&mut self, conduct: Conduct, reply: &'static Standing) {
+    pub(super) fn give_up_mta(&mut self, conduct: Conduct, reply: &'static Standing) {
         // To QUIT no answer is needed, and nothing is lost without.
         if let Some(Expected::Quit) = self.expected.front() {
             self.summary.mta_said.clear();
             return self.answer(Expected::Quit, Answer::Ours(&standing::BYE));
         }
         self.summary.mta = conduct;
+        if matches!(self.state, State::Calling | State::Greeting) && self.call_next() {
+            return;
+        }
         self.summary.last_refusal = Some(reply.rule);
         match self.state {
             State::CatchingUp => self.cannot_catch_up(None),

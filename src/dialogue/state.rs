@@ -21,6 +21,9 @@ pub struct Plan {
     pub keep: bool,
     /// Our own replies are those of the original program.
     pub original: bool,
+    /// How many MTAs there are, of which the next is called when one does not come
+    /// to greet; 0 is one.
+    pub upstreams: usize,
 }
 
 /// Either end of the relay.
@@ -46,7 +49,8 @@ impl Peer {
 /// What the driver is to do next.
 #[derive(Debug)]
 pub enum Step<'a> {
-    /// Connect to the MTA; then [`super::Dialogue::called`] or [`super::Dialogue::lost`].
+    /// Connect to the MTA, that of [`super::Dialogue::upstream`]; then
+    /// [`super::Dialogue::called`] or [`super::Dialogue::lost`].
     Call,
     /// Send as much of this as the peer takes; then [`super::Dialogue::sent`].
     Write(Peer, &'a [u8]),
@@ -94,6 +98,10 @@ pub(super) enum Expected {
     /// NOOP, VRFY, EXPN, HELP.
     Other,
     Quit,
+    /// Our own EHLO, to see whether the MTA takes XCLIENT.
+    OurEhlo,
+    /// XCLIENT; the reply is the greeting of the client.
+    Xclient,
     /// Our own EHLO or HELO, to bring the MTA to where the client is.
     OurHello,
     /// Our own MAIL, for the same.
@@ -185,7 +193,8 @@ pub struct Summary {
     pub refused: u32,
     /// The rule of the last reply of ours that was not what the client hoped for.
     pub last_refusal: Option<&'static str>,
-    /// What the MTA said to be called [`Conduct::Confused`].
+    /// What the MTA said to be called [`Conduct::Confused`], or why it did not do
+    /// XCLIENT.
     pub mta_said: Vec<u8>,
     /// How the MTA behaved.
     pub mta: Conduct,
@@ -217,6 +226,8 @@ pub enum Conduct {
     Silent,
     /// It said what cannot be the answer to what it was asked.
     Confused,
+    /// It did not do XCLIENT.
+    NoXclient,
     /// It closed the session with 421.
     Closing,
 }
@@ -237,6 +248,7 @@ impl Conduct {
             Conduct::Lost => "lost",
             Conduct::Silent => "silent",
             Conduct::Confused => "confused",
+            Conduct::NoXclient => "no-xclient",
             Conduct::Closing => "closing",
         }
     }

@@ -14,7 +14,10 @@ impl Dialogue {
     pub fn wait(&self) -> (Duration, u64) {
         let limit = match (&self.state, self.expected.front()) {
             _ if !self.to_client.is_empty() || self.is_passing() => limits::BLOCK_WAIT,
-            (_, Some(Expected::Greeting)) => limits::GREETING_WAIT,
+            (State::Greeting, Some(_)) if self.upstream + 1 < self.plan.upstreams => {
+                limits::NEXT_MTA_WAIT
+            }
+            (_, Some(Expected::Greeting | Expected::Xclient)) => limits::GREETING_WAIT,
             (_, Some(Expected::Data | Expected::OurData)) => limits::DATA_REPLY_WAIT,
             (_, Some(Expected::EndOfData)) => limits::END_OF_DATA_WAIT,
             (_, Some(_)) => limits::REPLY_WAIT,

@@ -65,7 +65,7 @@ impl Session {
     }
 
     /// The name under which we speak to a client that is held.
-    fn our_name(&self) -> String {
+    pub(super) fn our_name(&self) -> String {
         let system = rustix::system::uname();
         let name = self.settings.hostname.or_else(|| system.nodename().to_str().ok());
         let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
@@ -73,7 +73,7 @@ impl Session {
     }
 
     /// The client has gone while a filter was asked, or the session is to end.
-    fn nobody_to_judge(&mut self, dialogue: &mut Dialogue, client_left: bool) {
+    pub(super) fn nobody_to_judge(&mut self, dialogue: &mut Dialogue, client_left: bool) {
         if !client_left && (sys::terminated() || sys::time_is_up()) {
             self.call_off(dialogue);
         } else {

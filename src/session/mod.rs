@@ -3,13 +3,14 @@
 
 mod consult;
 mod floor;
+mod mta;
 mod records;
 
 use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use crate::activation::Client;
-use crate::config::{Loaded, Profile, Settings};
+use crate::config::{Identity, Loaded, Profile, Settings};
 use crate::dialogue::{Dialogue, Ending, Peer, Plan, Step};
 use crate::exit;
 use crate::filter::{self, chain::Chain};
@@ -23,6 +24,7 @@ use crate::spool::Spool;
 use crate::stage::Stage;
 use crate::status::Status;
 use crate::sys;
+use crate::upstream::Program;
 
 /// One session with one client.
 pub(crate) struct Session {
@@ -56,6 +58,10 @@ pub(crate) struct Session {
     host: OnceCell<Host>,
     /// What the log is to know of the configuration.
     note: Option<String>,
+    /// The MTA, if it is a program.
+    program: Option<Box<Program>>,
+    /// How many lines the log has of such programs.
+    program_lines: u32,
 }
 
 impl Session {
@@ -68,7 +74,7 @@ impl Session {
         }
         let began = Instant::now();
         let line = log.session(&client);
-        let wanted = chain.needs_host(&client);
+        let wanted = chain.needs_host(&client) || settings.identity == Identity::Xclient;
         let name = if chain.is_empty() { String::new() } else { line.session().to_owned() };
         Session {
             settings,
@@ -91,6 +97,8 @@ impl Session {
             naming: Naming::new(wanted),
             host: OnceCell::new(),
             note,
+            program: None,
+            program_lines: 0,
         }
     }
 
@@ -105,16 +113,11 @@ impl Session {
             consult,
             keep: consult.has(Stage::Message),
             original: self.settings.profile == Profile::Original,
+            upstreams: self.settings.upstream.count(),
         });
         let ending = loop {
             match dialogue.step() {
-                Step::Call => match self.settings.upstream.call() {
-                    Ok(mta) => {
-                        self.wires.set_mta(Some(mta));
-                        dialogue.called();
-                    }
-                    Err(error) => self.lost(&mut dialogue, Peer::Mta, &error),
-                },
+                Step::Call => self.call(&mut dialogue),
                 Step::Write(peer, bytes) => match self.wires.send(peer, bytes) {
                     Ok(0) => self.blocked(&mut dialogue, peer),
                     Ok(count) => dialogue.sent(peer, count),
@@ -138,6 +141,7 @@ impl Session {
         self.chain.finish();
         self.log_session(&dialogue, ending);
         self.status.stopping();
+        self.leave_program();
         let client_is_done = match ending {
             Ending::Quit => !dialogue.has_unread(),
             Ending::ClientLeft | Ending::ClientStuck => true,
@@ -182,6 +186,9 @@ impl Session {
         if (sys::terminated() || sys::time_is_up()) && !self.called_off {
             return self.call_off(dialogue);
         }
+        if self.program.is_some() && self.program_has_ended(dialogue) {
+            return;
+        }
         let interest = Interest {
             client_in: dialogue.wants(Peer::Client),
             client_out: !dialogue.pending(Peer::Client).is_empty(),
@@ -191,7 +198,11 @@ impl Session {
         let limit = self.time_left(dialogue);
         let news = self.status.is_wanted() && self.status.is_news(dialogue.place());
         let time = if news { limit.min(limits::STATUS_AFTER) } else { limit };
-        match self.wires.wait(interest, time) {
+        let waited = match self.program {
+            None => self.wires.wait(interest, time),
+            Some(_) => self.wait_with_program(interest, time),
+        };
+        match waited {
             Ok(Event::Ready { client, mta }) => {
                 if client {
                     self.receive(dialogue, Peer::Client);
@@ -254,7 +265,8 @@ impl Session {
     /// A connection is broken.
     fn lost(&mut self, dialogue: &mut Dialogue, peer: Peer, error: &std::io::Error) {
         if peer == Peer::Mta {
-            self.mta_error = format!("{}: {error}", self.settings.upstream);
+            let upstream = self.settings.upstream.nth(dialogue.upstream());
+            self.mta_error = format!("{upstream}: {error}");
             // Why it closes stands in what it said before it did.
             while matches!(self.wires.receive(peer, dialogue.inbox(peer).room()), Ok(1..)) {}
         }

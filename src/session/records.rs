@@ -60,7 +60,12 @@ impl Session {
             .begin()
             .text(" session=end end=")
             .text(ending.name())
-            .word(" mta=", summary.mta.name())
+            .word(" mta=", summary.mta.name());
+        if dialogue.upstream() > 0 {
+            let upstream = self.settings.upstream.nth(dialogue.upstream()).to_string();
+            self.line.outside(" upstream=", upstream.as_bytes());
+        }
+        self.line
             .outside(" why=", why)
             .outside(" helo=", summary.helo())
             .number(" messages=", summary.messages.into())

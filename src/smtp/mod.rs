@@ -11,3 +11,4 @@ pub mod line;
 pub mod refusal;
 pub mod reply;
 pub mod standing;
+pub mod xclient;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::cli::Invocation;
 use crate::config::{LogTo, Settings, Source};
 use crate::exit;
+use crate::upstream::Upstream;
 
 use super::listen::AcceptLoop;
 use super::names;
@@ -79,7 +80,9 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         }
         Some(sink) => {
             mta = sink.local_addr()?.to_string();
-            args.extend(["--upstream", &mta]);
+            // In place of those that do not answer, whatever says who they are.
+            without_upstreams(&mut args);
+            args.extend(["--upstream", &mta, "--identity", "none"]);
             "a built-in MTA that shows messages and delivers none"
         }
     };
@@ -123,9 +126,16 @@ fn first_free(ports: impl IntoIterator<Item = u16>) -> Option<TcpListener> {
 /// that accepts and is silent gets the messages all the same: it is there, and
 /// the log lines will show what is wrong with it.
 fn greeting(settings: &Settings) -> Option<String> {
-    let addresses = settings.upstream.resolve().ok()?;
+    settings.upstream.iter().find_map(greeting_of)
+}
+
+fn greeting_of(upstream: &Upstream) -> Option<String> {
+    let Upstream::Tcp(address) = upstream else {
+        // It is there, or a session will tell why not.
+        return Some(String::new());
+    };
     let connect = |address| TcpStream::connect_timeout(address, GREETING_WAIT).ok();
-    let mta = addresses.iter().find_map(connect)?;
+    let mta = address.resolve().ok()?.iter().find_map(connect)?;
     let mut greeting = String::new();
     let limit = mta.set_read_timeout(Some(GREETING_WAIT));
     if limit.is_ok() && BufReader::new(&mta).read_line(&mut greeting).is_ok() {
@@ -133,6 +143,13 @@ fn greeting(settings: &Settings) -> Option<String> {
         let _ = (&mta).write_all(b"QUIT\r\n");
     }
     Some(greeting)
+}
+
+/// Takes the options out that name an MTA.
+fn without_upstreams(args: &mut Vec<&str>) {
+    while let Some(at) = args.iter().position(|arg| *arg == "--upstream") {
+        args.drain(at..args.len().min(at + 2));
+    }
 }
 
 fn sink_socket() -> io::Result<TcpListener> {

@@ -4,45 +4,15 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use crate::activation;
+use crate::child;
 use crate::filter::Facts;
 use crate::limits;
 
-/// What supervisors tell us, and would be untrue of a program; and what could
-/// be taken for facts of ours when we know none.
-const NOT_FOR_PROGRAMS: [&str; 18] = [
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "MAINPID",
-    "NOTIFY_SOCKET",
-    "SMTP_WRAPPER_OPTIONS",
-    "SW_FROM_HOST",
-    "SW_HELO",
-    "SW_MAIL_FROM",
-    "SW_RCPT_TO",
-    "TCPLOCALIP",
-    "TCPLOCALPORT",
-    "TCPREMOTEHOST",
-    "TCPREMOTEINFO",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-];
-
 /// Sets it: our own, and the facts.
 pub(super) fn set(command: &mut Command, facts: &Facts<'_>) {
-    for name in NOT_FOR_PROGRAMS {
-        command.env_remove(name);
-    }
-    let (ip, port) = (facts.client.ip.to_string(), facts.client.port.to_string());
-    command.env("SW_FROM_IP", &ip).env("SW_FROM_PORT", &port).env("SW_SESSION", facts.session);
-    command.env("PROTO", "TCP").env("TCPREMOTEIP", &ip).env("TCPREMOTEPORT", &port);
-    if let Some(local) = activation::local() {
-        command.env("TCPLOCALIP", local.ip().to_string());
-        command.env("TCPLOCALPORT", local.port().to_string());
-    }
+    child::tell_client(command, facts.client);
+    command.env("SW_FROM_IP", facts.client.ip.to_string());
+    command.env("SW_FROM_PORT", facts.client.port.to_string()).env("SW_SESSION", facts.session);
     if !facts.helo.is_empty() {
         command.env("SW_HELO", OsStr::from_bytes(facts.helo));
     }

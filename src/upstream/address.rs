@@ -1,4 +1,4 @@
-//! The MTA behind: where it is, and how it is called.
+//! An MTA at an address: host and port, and how it is called.
 
 use std::fmt;
 use std::io;
@@ -7,11 +7,10 @@ use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
-use crate::limits;
+use super::Connected;
 
 /// Host and port of the MTA.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +48,8 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (host, port) = text.rsplit_once(':').ok_or("must be HOST:PORT")?;
+        let (host, port) =
+            text.rsplit_once(':').ok_or("must be HOST:PORT, unix:/path or exec:/path")?;
         let port = port.parse::<NonZeroU16>().map_err(|_| "the port must be 1 to 65535")?.get();
         let mut address = Address { port, ..Address::default() };
         if host.contains(':') && !host.starts_with('[') {
@@ -95,36 +95,26 @@ impl Address {
 
     /// Begins to connect. Whether the MTA answers shows when it is read from:
     /// a refused connection is an error there, so that a session needs neither
-    /// a second poll nor a question for the socket's error. Only a name with
-    /// several addresses (localhost is one) is worth a wait: the next address
-    /// is tried when one refuses.
+    /// a second poll nor a question for the socket's error. Only where another
+    /// address can be tried (a name may have several, localhost has) or another
+    /// MTA (`waits`) is it worth a wait.
     ///
     /// # Errors
     /// When no address could be connected, or even tried.
-    pub fn call(&self) -> io::Result<OwnedFd> {
+    pub fn call(&self, waits: bool, wait: &Connected<'_>) -> io::Result<OwnedFd> {
         let addresses = self.resolve()?;
-        let mut outcome = Err(Errno::NOENT);
+        let mut outcome = Err(Errno::NOENT.into());
         for (n, address) in addresses.iter().enumerate() {
-            outcome = begin(address);
-            if n + 1 < addresses.len() {
-                outcome = outcome.and_then(connected);
+            outcome = begin(address).map_err(io::Error::from);
+            if waits || n + 1 < addresses.len() {
+                outcome = outcome.and_then(|socket| wait(&socket).map(|()| socket));
             }
             if outcome.is_ok() {
                 break;
             }
         }
-        outcome.map_err(io::Error::from)
+        outcome
     }
-}
-
-/// Waits until the connection stands or has failed.
-fn connected(socket: OwnedFd) -> Result<OwnedFd, Errno> {
-    let limit = Timespec::try_from(limits::CONNECT_WAIT).map_err(|_| Errno::RANGE)?;
-    let ready = poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&limit))?;
-    if ready == 0 {
-        return Err(Errno::TIMEDOUT);
-    }
-    sockopt::socket_error(&socket)?.map(|()| socket)
 }
 
 fn begin(address: &SocketAddr) -> Result<OwnedFd, Errno> {
