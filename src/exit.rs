@@ -3,6 +3,10 @@
 
 /// The end was the client's doing.
 pub const OK: u8 = 0;
+/// `explain`: the client would be refused for now.
+pub const REFUSED_FOR_NOW: u8 = 1;
+/// `explain`: the client would be refused for good.
+pub const REFUSED_FOR_GOOD: u8 = 2;
 /// A fault of the program (EX_SOFTWARE).
 pub const INTERNAL: u8 = 70;
 /// The MTA cannot be reached, or was lost (EX_TEMPFAIL).

@@ -14,6 +14,7 @@ use std::num::NonZeroU16;
 
 use crate::config::settings::{LogTo, Settings};
 use crate::config::{self, ConfigError, Loaded, Source};
+use crate::tool::explain::Given;
 
 use options::Set;
 pub use options::{OPTIONS, Opt, Scope, help};
@@ -63,6 +64,8 @@ pub struct Invocation {
     /// The session options as they stood on the command line, for a tool to
     /// hand to the sessions it starts.
     pub session_args: Vec<&'static str>,
+    /// For `explain`.
+    pub explain: Given,
     /// The files that `compile` is for.
     pub files: Vec<&'static str>,
 }
@@ -118,6 +121,8 @@ pub enum Mode {
     Try,
     /// Writes the compiled forms of a configuration and its lists.
     Compile,
+    /// What a session with a client would come to.
+    Explain,
     /// `--help`.
     Help,
     /// `--version`.
@@ -160,8 +165,18 @@ pub fn parse(
             "listen" if mode.is_none() => mode = Some(Mode::Listen),
             "try" if mode.is_none() => mode = Some(Mode::Try),
             "compile" if mode.is_none() => mode = Some(Mode::Compile),
+            "explain" if mode.is_none() => mode = Some(Mode::Explain),
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
                 asked.listen.on.push(arg.to_owned());
+            }
+            _ if !arg.starts_with('-')
+                && mode == Some(Mode::Explain)
+                && asked.explain.ip.is_none() =>
+            {
+                let inside = arg.strip_prefix('[').and_then(|arg| arg.strip_suffix(']'));
+                let ip = inside.unwrap_or(arg).parse();
+                let none = |_| UsageError(format!("{arg:?} is no address"));
+                asked.explain.ip = Some(ip.map_err(none)?);
             }
             _ if !arg.starts_with('-') && mode == Some(Mode::Compile) => asked.files.push(arg),
             _ => {
@@ -204,8 +219,13 @@ impl Invocation {
         let Some(known) = OPTIONS.iter().find(|o| o.names.contains(&name)) else {
             return Err(UsageError(unknown(arg, mode)));
         };
-        if known.scope == Scope::Listen && mode != Mode::Listen {
-            return Err(UsageError(format!("{name} is an option of `smtp-wrapper listen`")));
+        let of = match known.scope {
+            Scope::Listen => Some((Mode::Listen, "listen")),
+            Scope::Explain => Some((Mode::Explain, "explain")),
+            Scope::Session => None,
+        };
+        if let Some((_, tool)) = of.filter(|(of, _)| *of != mode) {
+            return Err(UsageError(format!("{name} is an option of `smtp-wrapper {tool}`")));
         }
         let value = match inline {
             None if known.value.is_empty() => "",
@@ -219,6 +239,9 @@ impl Invocation {
             Set::Session(_) => self.given.push((known, name, value)),
             Set::Listen(set) => {
                 set(&mut self.listen, value).map_err(|why| wrong(name, value, &why))?;
+            }
+            Set::Explain(set) => {
+                set(&mut self.explain, value).map_err(|why| wrong(name, value, &why))?;
             }
             Set::Source => {
                 self.source = match value {
@@ -257,7 +280,7 @@ fn wrong(name: &str, value: &str, why: &str) -> UsageError {
 /// What to say of an argument that is none.
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
-        "listen" | "try" | "compile" => {
+        "listen" | "try" | "compile" | "explain" => {
             format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
         }
         _ if mode == Mode::Try && !arg.starts_with('-') => {

@@ -3,9 +3,10 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::Listen;
+use super::{Given, Listen};
 use crate::config;
 use crate::config::settings::{self, LogTo, Settings};
+use crate::host::Iprev;
 
 /// Who understands an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Scope {
     Session,
     /// `listen` alone.
     Listen,
+    /// `explain` alone.
+    Explain,
 }
 
 /// One option.
@@ -33,6 +36,7 @@ pub struct Opt {
 pub(super) enum Set {
     Session(fn(&mut Settings, &'static str) -> Result<(), String>),
     Listen(fn(&mut Listen, &'static str) -> Result<(), String>),
+    Explain(fn(&mut Given, &'static str) -> Result<(), String>),
     /// Names the configuration's file.
     Source,
 }
@@ -240,6 +244,61 @@ pub const OPTIONS: &[Opt] = &[
         scope: Scope::Listen,
         set: Set::Listen(|_, _| Ok(())),
     },
+    Opt {
+        names: &["--ptr"],
+        value: "NAME",
+        help: "the client's host name, or none (DNS is asked)",
+        scope: Scope::Explain,
+        set: Set::Explain(|e, v| {
+            e.ptr = Some(v);
+            Ok(())
+        }),
+    },
+    Opt {
+        names: &["--fcrdns"],
+        value: "RESULT",
+        help: "pass, fail, permerror or temperror: what comes of looking it up (pass)",
+        scope: Scope::Explain,
+        set: Set::Explain(|e, v| word(v, IPREV).map(|result| e.fcrdns = Some(result))),
+    },
+    Opt {
+        names: &["--helo"],
+        value: "NAME",
+        help: "what it calls itself (its host name, or its address)",
+        scope: Scope::Explain,
+        set: Set::Explain(|e, v| {
+            e.helo = Some(v);
+            Ok(())
+        }),
+    },
+    Opt {
+        names: &["--from"],
+        value: "ADDRESS",
+        help: "the sender (somebody@example.org)",
+        scope: Scope::Explain,
+        set: Set::Explain(|e, v| {
+            e.from = Some(v);
+            Ok(())
+        }),
+    },
+    Opt {
+        names: &["--to"],
+        value: "ADDRESS",
+        help: "a recipient; may be given several times (somebody at our name)",
+        scope: Scope::Explain,
+        set: Set::Explain(|e, v| {
+            e.to.push(v);
+            Ok(())
+        }),
+    },
+];
+
+/// Results of looking up a client's host names.
+const IPREV: &[(&str, Iprev)] = &[
+    ("pass", Iprev::Pass),
+    ("fail", Iprev::Fail),
+    ("permerror", Iprev::PermError),
+    ("temperror", Iprev::TempError),
 ];
 
 fn number<N: std::str::FromStr>(value: &str) -> Result<N, String> {
@@ -284,9 +343,15 @@ pub fn help() -> String {
          usage: smtp-wrapper [OPTION…]                one session, the client on fd 0 (inetd, systemd)\n\
          \x20      smtp-wrapper listen [OPTION…] [ADDRESS…]  accept connections, one process each\n\
          \x20      smtp-wrapper try [OPTION…]            a trial on 127.0.0.1:2525, nothing needed\n\
-         \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n",
+         \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n\
+         \x20      smtp-wrapper explain IP [OPTION…]     what a client would be told, and why\n",
     );
-    for (scope, title) in [(Scope::Session, "options"), (Scope::Listen, "options of listen")] {
+    let scopes = [
+        (Scope::Session, "options"),
+        (Scope::Listen, "options of listen"),
+        (Scope::Explain, "options of explain"),
+    ];
+    for (scope, title) in scopes {
         out.push_str(&format!("\n{title} (defaults in brackets):\n"));
         for o in OPTIONS.iter().filter(|o| o.scope == scope) {
             let left = format!("{} {}", o.names.join(", "), o.value);

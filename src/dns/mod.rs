@@ -13,7 +13,7 @@ mod message;
 mod query;
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use config::Config;
 use query::Query;
@@ -107,7 +107,7 @@ impl Queries {
                 let spare = self.queries.iter_mut().find_map(Query::spare);
                 Query::start(&self.config, name, kind, spare, Instant::now())
             }
-            false => Query::given_up(kind),
+            false => Query::given_up(kind, Instant::now()),
         };
         self.queries.push(query);
         asked
@@ -132,7 +132,14 @@ impl Queries {
             if now >= self.end {
                 query.give_up();
             }
+            query.clock(now);
         }
+    }
+
+    /// How long the answer to a question took.
+    #[must_use]
+    pub fn took(&self, question: usize) -> Duration {
+        self.queries.get(question).map(Query::took).unwrap_or_default()
     }
 
     /// What came of a question; `None` as long as it is open.

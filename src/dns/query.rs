@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -36,6 +36,9 @@ pub(super) struct Query {
     aliases: usize,
     /// The most telling of what went wrong.
     trouble: Trouble,
+    /// When it was asked, and how long the answer took.
+    began: Instant,
+    took: Option<Duration>,
 }
 
 enum Stage {
@@ -68,7 +71,7 @@ impl Query {
         spare: Option<OwnedFd>,
         now: Instant,
     ) -> Query {
-        let mut query = Query::given_up(kind);
+        let mut query = Query::given_up(kind, now);
         query.trouble = Trouble::TimedOut;
         query.ask(config, name, spare, now);
         query
@@ -83,10 +86,22 @@ impl Query {
     }
 
     /// A question that is not asked.
-    pub(super) fn given_up(kind: Kind) -> Query {
+    pub(super) fn given_up(kind: Kind, now: Instant) -> Query {
         let trouble = Trouble::Refused;
         let stage = Stage::Done(Answer::Trouble(trouble), None);
-        Query { kind, stage, tries: 0, spent: 0, aliases: 0, trouble }
+        Query { kind, stage, tries: 0, spent: 0, aliases: 0, trouble, began: now, took: None }
+    }
+
+    /// Notes when it was answered.
+    pub(super) fn clock(&mut self, now: Instant) {
+        if self.took.is_none() && matches!(self.stage, Stage::Done(..)) {
+            self.took = Some(now.saturating_duration_since(self.began));
+        }
+    }
+
+    /// How long the answer took.
+    pub(super) fn took(&self) -> Duration {
+        self.took.unwrap_or_default()
     }
 
     /// Asks for a name, the first server first.

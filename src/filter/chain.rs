@@ -64,6 +64,9 @@ pub struct Found<'a> {
     pub name: &'static str,
     /// It only observes.
     pub observes: bool,
+    /// It has been asked; else one before it settled it, or it does not concern the
+    /// client, sender or recipient.
+    pub asked: bool,
     /// It accepts, for this reason.
     pub accepts: Option<&'a [u8]>,
     /// It refuses.

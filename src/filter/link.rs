@@ -64,6 +64,8 @@ pub(super) struct Link {
     policy: Policy,
     pub(super) stages: Stages,
     pub(super) judges_peer: bool,
+    /// The stages at which it has been asked.
+    asked: Stages,
     /// What it found at connect, helo and mail; of this recipient; and of the
     /// message.
     found: [Finding; 5],
@@ -92,6 +94,7 @@ impl Link {
             judges_peer: filter.judges_peer(),
             filter,
             policy,
+            asked: Stages::NONE,
             found: Default::default(),
         }
     }
@@ -144,6 +147,7 @@ impl Link {
         Found {
             name: self.policy.name,
             observes: self.policy.observe,
+            asked: self.asked.has(stage),
             accepts: match finding {
                 Finding::Accept(why) => Some(why),
                 Finding::Nothing | Finding::Refuse(_) => None,
@@ -277,6 +281,7 @@ impl Link {
     ) -> Result<Option<Spool>, Over> {
         let limit = self.policy.time_limit.unwrap_or(limits::FILTER);
         ground.begin(self.policy.name, limit);
+        self.asked = self.asked.with(stage);
         if facts.host.get().is_none() && self.filter.needs_host(facts.client) {
             name_client(ground)?;
         }

@@ -70,6 +70,21 @@ impl Lookup {
         self.judge()
     }
 
+    /// Every question so far: what was asked for, its name, and the answer with the
+    /// time that it took.
+    pub fn questions(
+        &self,
+    ) -> impl Iterator<Item = (Kind, Vec<u8>, Option<(&Answer, Duration)>)> + '_ {
+        let kind = if self.ip.is_ipv4() { Kind::A } else { Kind::Aaaa };
+        let names = self.names.as_deref().unwrap_or_default();
+        let of_names = names.iter().map(move |(name, question)| (kind, name.clone(), *question));
+        let all = std::iter::once((Kind::Ptr, reverse_name(self.ip), self.ptr)).chain(of_names);
+        all.map(|(kind, name, question)| {
+            let took = self.queries.took(question);
+            (kind, name, self.queries.answer(question).map(|answer| (answer, took)))
+        })
+    }
+
     fn ask_for_addresses(&mut self, names: Vec<Vec<u8>>) {
         let kind = if self.ip.is_ipv4() { Kind::A } else { Kind::Aaaa };
         let ask = |name: Vec<u8>| {

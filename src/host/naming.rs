@@ -63,6 +63,15 @@ impl Naming {
         matches!(self, Naming::Asking(_))
     }
 
+    /// What was asked, if the stub resolver asked.
+    #[must_use]
+    pub fn lookup(&self) -> Option<&Lookup> {
+        match self {
+            Naming::Asking(lookup) | Naming::Done(Some(lookup)) => Some(lookup),
+            Naming::Idle { .. } | Naming::Done(None) => None,
+        }
+    }
+
     /// What to wait for; and until when.
     #[must_use]
     pub fn fds(&self, into: &mut Vec<libc::pollfd>) -> Option<Instant> {

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::Session;
 use super::floor::Floor;
+use crate::config::Settings;
 use crate::dialogue::{Dialogue, Peer, helo};
-use crate::filter::chain::{Judgement, Noted, Over, Would};
-use crate::filter::{Facts, spoken};
+use crate::filter::chain::{Chain, Judgement, Noted, Over, Would};
+use crate::filter::{Facts, Ground, spoken};
 use crate::limits;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::standing;
@@ -35,6 +36,62 @@ impl Observed {
     }
 }
 
+/// Asks the filters at this stage; what they say is in the words of the profile.
+///
+/// # Errors
+/// There is nobody to judge any more.
+pub(crate) fn judge(
+    chain: &mut Chain,
+    settings: &Settings,
+    stage: Stage,
+    facts: &Facts<'_>,
+    message: &mut Spool,
+    ground: &mut dyn Ground,
+) -> Result<Judgement, Over> {
+    let judgement = match stage {
+        Stage::Connect | Stage::Helo | Stage::Mail => chain.judge_peer(stage, facts, ground)?,
+        Stage::Rcpt => {
+            let spare = settings.postmaster && is_postmaster(facts.recipient.unwrap_or_default());
+            chain.judge_recipient(spare, facts, ground)?
+        }
+        Stage::Data => {
+            let facts = Facts { message: Some(message), ..*facts };
+            chain.judge_data(&facts, ground)?;
+            Judgement::Pass
+        }
+        Stage::Message => chain.judge_message(message, facts, ground)?,
+    };
+    let said = |refusal| spoken::in_words_of(settings.profile, refusal, stage, facts);
+    Ok(match judgement {
+        Judgement::Held(refusal) => Judgement::Held(said(refusal)),
+        Judgement::Refused(refusal) => Judgement::Refused(said(refusal)),
+        Judgement::Pass => Judgement::Pass,
+    })
+}
+
+/// What becomes of a peer of whom a refusal was found.
+pub(crate) fn held(settings: &Settings, stage: Stage, refusal: Refusal) -> Ruling {
+    match spoken::now(settings, stage, refusal) {
+        Ok(refusal) => Ruling::Refuse(refusal),
+        Err(held) => Ruling::Hold { name: our_name(settings), rule: held.rule },
+    }
+}
+
+/// The name under which we speak.
+pub(crate) fn our_name(settings: &Settings) -> String {
+    let system = rustix::system::uname();
+    let name = settings.hostname.or_else(|| system.nodename().to_str().ok());
+    let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+    name.filter(sound).unwrap_or("localhost").to_owned()
+}
+
+/// Is this the mailbox that everybody must be able to reach (RFC 5321 4.5.1)?
+fn is_postmaster(path: &[u8]) -> bool {
+    const LOCAL: &[u8] = b"postmaster";
+    let (local, rest) = path.split_at_checked(LOCAL.len()).unwrap_or((path, b""));
+    local.eq_ignore_ascii_case(LOCAL) && (rest.is_empty() || rest.starts_with(b"@"))
+}
+
 impl Session {
     /// Asks the filters what the dialogue wants to know.
     pub(super) fn consult(&mut self, dialogue: &mut Dialogue, stage: Stage) {
@@ -51,25 +108,9 @@ impl Session {
                 }
                 dialogue.judged(Ruling::Refuse(refusal));
             }
-            Ok(Judgement::Held(refusal)) => dialogue.judged(self.held(stage, refusal)),
+            Ok(Judgement::Held(refusal)) => dialogue.judged(held(&self.settings, stage, refusal)),
             Err(Over) => self.nobody_to_judge(dialogue, end),
         }
-    }
-
-    /// A refusal of the peer was found.
-    fn held(&self, stage: Stage, refusal: Refusal) -> Ruling {
-        match spoken::now(&self.settings, stage, refusal) {
-            Ok(refusal) => Ruling::Refuse(refusal),
-            Err(held) => Ruling::Hold { name: self.our_name(), rule: held.rule },
-        }
-    }
-
-    /// The name under which we speak to a client that is held.
-    pub(super) fn our_name(&self) -> String {
-        let system = rustix::system::uname();
-        let name = self.settings.hostname.or_else(|| system.nodename().to_str().ok());
-        let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
-        name.filter(sound).unwrap_or("localhost").to_owned()
     }
 
     /// The client has gone while a filter was asked, or the session is to end.
@@ -109,37 +150,14 @@ impl Session {
             message: None,
         };
         let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
-        let judged = match stage {
-            Stage::Connect | Stage::Helo | Stage::Mail => {
-                self.chain.judge_peer(stage, &facts, &mut floor)
+        let judged = judge(&mut self.chain, &self.settings, stage, &facts, message, &mut floor);
+        match (stage, self.chain.take_noted()) {
+            (Stage::Message, noted) => self.observed.message = noted.would,
+            (_, noted) if noted == Noted::default() => {}
+            (_, noted) => {
+                self.observed.recipients.push((view.recipient.unwrap_or_default().to_vec(), noted));
             }
-            Stage::Rcpt => {
-                let to = view.recipient.unwrap_or_default();
-                let spare = self.settings.postmaster && is_postmaster(to);
-                let judged = self.chain.judge_recipient(spare, &facts, &mut floor);
-                let noted = self.chain.take_noted();
-                if noted != Noted::default() {
-                    self.observed.recipients.push((to.to_vec(), noted));
-                }
-                judged
-            }
-            Stage::Data => {
-                let facts = Facts { message: Some(message), ..facts };
-                self.chain.judge_data(&facts, &mut floor).map(|()| Judgement::Pass)
-            }
-            Stage::Message => {
-                let judged = self.chain.judge_message(message, &facts, &mut floor);
-                self.observed.message = self.chain.take_noted().would;
-                judged
-            }
-        };
-        let profile = self.settings.profile;
-        let said = |refusal| spoken::in_words_of(profile, refusal, stage, &facts);
-        let judged = judged.map(|judgement| match judgement {
-            Judgement::Held(refusal) => Judgement::Held(said(refusal)),
-            Judgement::Refused(refusal) => Judgement::Refused(said(refusal)),
-            Judgement::Pass => Judgement::Pass,
-        });
+        }
         let (inbox, closed, left) = floor.leave();
         self.name = name;
         *dialogue.inbox(Peer::Client) = inbox;
@@ -218,11 +236,4 @@ impl Session {
         }
         dialogue.poured(last);
     }
-}
-
-/// Is this the mailbox that everybody must be able to reach (RFC 5321 4.5.1)?
-fn is_postmaster(path: &[u8]) -> bool {
-    const LOCAL: &[u8] = b"postmaster";
-    let (local, rest) = path.split_at_checked(LOCAL.len()).unwrap_or((path, b""));
-    local.eq_ignore_ascii_case(LOCAL) && (rest.is_empty() || rest.starts_with(b"@"))
 }

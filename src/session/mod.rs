@@ -1,10 +1,10 @@
 //! The driver: runs the dialogue's steps against the real connections, the
 //! clock and the log. The only place that knows both sockets.
 
-mod consult;
+pub(crate) mod consult;
 mod floor;
 mod mta;
-mod records;
+pub(crate) mod records;
 
 use std::cell::OnceCell;
 use std::time::{Duration, Instant};

@@ -1,9 +1,14 @@
 //! The session's log lines.
 
+use std::time::Duration;
+
 use super::Session;
-use crate::dialogue::{Conduct, Dialogue, Ending, Record};
+use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record};
+use crate::filter::chain::Noted;
+use crate::host::Host;
 use crate::limits;
 use crate::log::Level;
+use crate::log::line::Line;
 use crate::stage::Stage;
 
 impl Session {
@@ -19,29 +24,8 @@ impl Session {
                     continue;
                 }
             }
-            self.line.begin().word(" verdict=", outcome.verdict()).word(" rule=", outcome.rule);
-            match outcome.code {
-                Some(code) => self.line.number(" code=", code.into()),
-                None => self.line.word(" code=", "-"),
-            };
-            self.line.word(" at=", outcome.at.name());
-            match noted.would {
-                Some(would) => {
-                    self.line.number(" would=", would.code.into()).text(":").text(would.rule)
-                }
-                None => self.line.text(" would=-"),
-            };
-            self.line
-                .outside(" helo=", summary.helo())
-                .outside(" from=", &record.transaction.from)
-                .outside(" to=", to)
-                .outside(" reply=", &outcome.text);
-            if let Some(accepted) = &noted.accepted {
-                self.line.outside(" allow=", accepted);
-            }
-            if !outcome.why.is_empty() {
-                self.line.outside(" why=", &outcome.why);
-            }
+            let from = &record.transaction.from;
+            recipient(&mut self.line, (summary.helo(), from, to), outcome, &noted);
             self.end_line(Level::Info, summary.authenticated);
         }
         if record.outcome.at == Stage::Message {
@@ -84,23 +68,56 @@ impl Session {
 
     /// Ends a line with what every line about a session ends with.
     fn end_line(&mut self, level: Level, authenticated: bool) {
-        match self.host.get() {
-            None => self.line.text(" ptr=- fcrdns=- dns=-"),
-            Some(host) => {
-                match &host.name {
-                    Some(name) => self.line.outside(" ptr=", name),
-                    None => self.line.text(" ptr=-"),
-                };
-                self.line.word(" fcrdns=", host.iprev.name());
-                self.line.number(" dns=", host.questions.into());
-                if let Some(trouble) = host.trouble {
-                    self.line.word("/", trouble.name());
-                }
-                self.line.number("/", host.took.as_millis() as u64).text("ms")
-            }
-        };
-        self.line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
-        self.line.seconds(" t=", self.began.elapsed());
+        session(&mut self.line, self.host.get(), authenticated, self.began.elapsed());
         self.log.line(level, self.line.as_bytes());
     }
+}
+
+/// Writes what there is to tell of a recipient; HELO name, sender and recipient as
+/// they came.
+pub(crate) fn recipient(
+    line: &mut Line,
+    (helo, from, to): (&[u8], &[u8], &[u8]),
+    outcome: &Outcome,
+    noted: &Noted,
+) {
+    line.begin().word(" verdict=", outcome.verdict()).word(" rule=", outcome.rule);
+    match outcome.code {
+        Some(code) => line.number(" code=", code.into()),
+        None => line.word(" code=", "-"),
+    };
+    line.word(" at=", outcome.at.name());
+    match noted.would {
+        Some(would) => line.number(" would=", would.code.into()).text(":").text(would.rule),
+        None => line.text(" would=-"),
+    };
+    line.outside(" helo=", helo).outside(" from=", from).outside(" to=", to);
+    line.outside(" reply=", &outcome.text);
+    if let Some(accepted) = &noted.accepted {
+        line.outside(" allow=", accepted);
+    }
+    if !outcome.why.is_empty() {
+        line.outside(" why=", &outcome.why);
+    }
+}
+
+/// Writes what every line about a session ends with.
+pub(crate) fn session(line: &mut Line, host: Option<&Host>, authenticated: bool, took: Duration) {
+    match host {
+        None => line.text(" ptr=- fcrdns=- dns=-"),
+        Some(host) => {
+            match &host.name {
+                Some(name) => line.outside(" ptr=", name),
+                None => line.text(" ptr=-"),
+            };
+            line.word(" fcrdns=", host.iprev.name());
+            line.number(" dns=", host.questions.into());
+            if let Some(trouble) = host.trouble {
+                line.word("/", trouble.name());
+            }
+            line.number("/", host.took.as_millis() as u64).text("ms")
+        }
+    };
+    line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
+    line.seconds(" t=", took);
 }

@@ -5,6 +5,7 @@
 //! loop and what stands around it.
 
 pub(crate) mod compile;
+pub(crate) mod explain;
 pub(crate) mod listen;
 mod names;
 pub(crate) mod try_it;

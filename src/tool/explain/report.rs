@@ -1,0 +1,183 @@
+//! What is told of a session that was played: each step in its order, the log lines
+//! and the verdict.
+
+use std::time::Duration;
+
+use crate::dns::{Answer, Kind, Record};
+use crate::exit;
+use crate::filter::chain::{Chain, Found};
+use crate::host::{Host, Lookup, Naming};
+use crate::smtp::refusal::Refusal;
+use crate::stage::{Ruling, Stage};
+
+/// A step.
+pub(super) enum Told {
+    ClientSays(String),
+    ClientGets(String),
+    MtaCalled,
+    /// What the filters have found at a stage, a line each.
+    Filters(String, Vec<String>),
+}
+
+/// What there is to tell.
+#[derive(Default)]
+pub(super) struct Report {
+    told: Vec<Told>,
+    log: Vec<String>,
+    names: Vec<String>,
+    /// The refusal that weighs most.
+    refused: Option<(u16, &'static str)>,
+    /// There are filters that look at messages.
+    pub(super) keeps_messages: bool,
+}
+
+impl Report {
+    pub(super) fn tell(&mut self, told: Told) {
+        self.told.push(told);
+    }
+
+    pub(super) fn client_gets(&mut self, octets: &[u8]) {
+        let lines = octets.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+        self.told.extend(lines.map(|line| Told::ClientGets(printable(line.trim_ascii_end()))));
+    }
+
+    pub(super) fn logged(&mut self, line: &[u8]) {
+        // It is printable as it is.
+        self.log.push(String::from_utf8_lossy(line).into_owned());
+    }
+
+    /// The filters were asked at this stage.
+    pub(super) fn asked(
+        &mut self,
+        stage: Stage,
+        recipient: Option<&[u8]>,
+        chain: &Chain,
+        ruling: &Ruling,
+        remarks: Vec<String>,
+    ) {
+        let mut lines: Vec<_> = chain.found(stage).map(|found| of_filter(&found)).collect();
+        lines.extend(remarks.iter().map(|remark| printable(remark.as_bytes())));
+        match ruling {
+            Ruling::Pass => {}
+            Ruling::Hold { rule, .. } => {
+                lines.push(format!("=> held until RCPT for {rule}; the MTA is not called"));
+            }
+            Ruling::Refuse(refusal) => {
+                lines.push(format!("=> refused with {}", reply(refusal)));
+                let weight = (refusal.code.get(), refusal.rule);
+                self.refused = Some(self.refused.map_or(weight, |before| before.max(weight)));
+            }
+        }
+        let of = recipient.map(|to| format!(" <{}>", printable(to))).unwrap_or_default();
+        self.told.push(Told::Filters(format!("{}{of}", stage.name()), lines));
+    }
+
+    /// The client's host names are known, or there is nobody who needs them.
+    pub(super) fn finish(&mut self, host: Option<&Host>, naming: &Naming) {
+        let Some(host) = host else {
+            self.names.push("not asked for: no filter needs it".to_owned());
+            return;
+        };
+        let name = host.name.as_deref().map_or("none".to_owned(), printable);
+        let result = host.iprev.name();
+        let trouble = host.trouble.map(|trouble| format!(", {}", trouble.name()));
+        self.names.push(format!("{name}: {result}{}", trouble.unwrap_or_default()));
+        self.names.extend(naming.lookup().into_iter().flat_map(Lookup::questions).map(
+            |(kind, name, answer)| {
+                let (answer, took) = answer.map_or(("no answer".to_owned(), Duration::ZERO), told);
+                let kind = match kind {
+                    Kind::Ptr => "PTR",
+                    Kind::A => "A",
+                    Kind::Aaaa => "AAAA",
+                };
+                format!("{kind} {}: {answer} ({} ms)", printable(&name), took.as_millis())
+            },
+        ));
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut put = |line: &str| {
+            text.push_str(line);
+            text.push('\n');
+        };
+        self.names.iter().enumerate().for_each(|(n, line)| {
+            put(&format!("{:<11} {line}", if n == 0 { "host name" } else { "" }));
+        });
+        for told in &self.told {
+            match told {
+                Told::ClientSays(line) => put(&format!("C: {line}")),
+                Told::ClientGets(line) => put(&format!("S: {line}")),
+                Told::MtaCalled => {
+                    put("(the MTA is called; here one answers that takes everything)")
+                }
+                Told::Filters(stage, lines) => {
+                    put(&format!("at {stage}"));
+                    lines.iter().for_each(|line| put(&format!("    {line}")));
+                }
+            }
+        }
+        if self.keeps_messages {
+            put("(filters that look at messages are not asked here)");
+        }
+        self.log.iter().for_each(|line| put(&format!("log         {line}")));
+        match self.refused {
+            None => put("verdict     passes"),
+            Some((code, rule)) if code < 500 => {
+                put(&format!("verdict     refused for now: {code} by {rule}"));
+            }
+            Some((code, rule)) => put(&format!("verdict     refused for good: {code} by {rule}")),
+        }
+        text
+    }
+
+    /// The exit status that says the verdict.
+    pub(super) fn status(&self) -> u8 {
+        match self.refused {
+            None => exit::OK,
+            Some((..500, _)) => exit::REFUSED_FOR_NOW,
+            Some(_) => exit::REFUSED_FOR_GOOD,
+        }
+    }
+}
+
+fn of_filter(found: &Found<'_>) -> String {
+    let what = match (found.accepts, found.refusal) {
+        (Some(why), _) => format!("accepts ({})", printable(why)),
+        (None, Some(refusal)) => {
+            let why = match refusal.why.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", printable(&refusal.why)),
+            };
+            format!("{}{why}: {}", refusal.rule, reply(refusal))
+        }
+        (None, None) if found.asked => "nothing".to_owned(),
+        (None, None) => "not asked".to_owned(),
+    };
+    let observes = if found.observes { ", only observes" } else { "" };
+    format!("{:<10} {what}{observes}", found.name)
+}
+
+fn reply(refusal: &Refusal) -> String {
+    format!("{} {}", refusal.code.get(), printable(refusal.text.as_bytes()))
+}
+
+fn told((answer, took): (&Answer, Duration)) -> (String, Duration) {
+    let record = |record: &Record| match record {
+        Record::Ip(ip) => ip.to_string(),
+        Record::Name(name) => printable(name),
+    };
+    let text = match answer {
+        Answer::Records(records) => records.iter().map(record).collect::<Vec<_>>().join(", "),
+        Answer::NoName => "no such name".to_owned(),
+        Answer::NoData => "the name has none".to_owned(),
+        Answer::Trouble(trouble) => trouble.name().to_owned(),
+    };
+    (text, took)
+}
+
+/// Octets from outside, for a terminal.
+fn printable(octets: &[u8]) -> String {
+    octets.escape_ascii().to_string()
+}
