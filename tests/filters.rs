@@ -309,3 +309,102 @@ fn they_work_in_a_session() {
         }
     }
 }
+
+/// The original's S25R set-up as filters of ours: the same lists, the same verdicts.
+const SET_UP: &str = r#"
+[[filter]]
+type = "deny"
+lists = ["black_ip_db"]
+syntax = "egrep"
+match = "address"
+
+[[filter]]
+type = "allow"
+lists = ["white_ip_db"]
+syntax = "egrep"
+match = "address"
+
+[[filter]]
+type = "deny"
+lists = ["black_hostname_db"]
+syntax = "egrep"
+match = "host"
+
+[[filter]]
+type = "allow"
+lists = ["white_hostname_db"]
+syntax = "egrep"
+match = "host"
+
+[[filter]]
+type = "s25r"
+rules = "original"
+"#;
+
+#[test]
+fn the_original_s_lists_give_the_same_verdicts_inside_the_program() {
+    let lists = [
+        ("black_ip_db", "# bad networks\n^192\\.0\\.2\\.6[0-9]$\n"),
+        ("white_ip_db", "^192\\.0\\.2\\.7\n^192\\.0\\.2\\.61$ # black all the same\n"),
+        ("black_hostname_db", "\\.bad\\.example$\n^pool\n"),
+        ("white_hostname_db", "^(mail|smtp)[0-9]*\\.\n\\.GOOD\\.example\n"),
+    ];
+    let place = Place::new(&lists);
+    let config = place.0.file("c.toml");
+    fs::write(&config, SET_UP).unwrap();
+    let readme = include_str!("../README.md");
+    assert!(readme.contains(SET_UP.trim()), "README shows another set-up");
+    let compiled =
+        Command::new(env!("CARGO_BIN_EXE_smtp-wrapper")).arg("compile").arg(&config).output();
+    assert!(compiled.unwrap().status.success());
+    let names = [
+        "",
+        "mail.example.org",
+        "mail12345.example.org",
+        "host.bad.example",
+        "mail.bad.example",
+        "pool-1-2-3-4.example.net",
+        "a1-2-3.good.example",
+        "p1234-ipbf205.tokyo.example.jp",
+        "host12345.example.net",
+        "12.34.56.dyn.example.net",
+        "a1.b2-3.example",
+        "a1.b2.c.example.net",
+        "adsl5.example.net",
+        "vdsl5.example.net",
+        "ppp7.example.net",
+        "dhcp-a.example.net",
+        "1.example",
+        "a1b2",
+        "unknown",
+        "smtp.example.net",
+        "MAIL.example.org",
+        "192-0-2-7.example.com",
+    ];
+    let (mut passed, mut refused) = (0, 0);
+    for ip in ["192.0.2.1", "192.0.2.7", "192.0.2.61", "192.0.2.70"] {
+        for name in names {
+            let _ = fs::remove_file(place.0.file("names").join(ip));
+            if !name.is_empty() {
+                place.name(ip, name);
+            }
+            let said = place.run("s25r.sh", &[], ip, b"");
+            let explained = Command::new(env!("CARGO_BIN_EXE_smtp-wrapper"))
+                .args(["explain", ip, "--ptr", if name.is_empty() { "none" } else { name }])
+                .arg("--config")
+                .arg(&config)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&explained.stdout).into_owned();
+            let passes = explained.status.code() == Some(0);
+            let said = String::from_utf8_lossy(&said).into_owned();
+            assert_eq!(passes, said.is_empty(), "{ip} {name}: {said:?}\n{text}");
+            // The rule is the same one.
+            if let Some(rule) = said.strip_prefix("rule ").and_then(|said| said.get(..1)) {
+                assert!(text.contains(&format!("s25r.r{rule} ")), "{said}\n{text}");
+            }
+            *(if passes { &mut passed } else { &mut refused }) += 1;
+        }
+    }
+    assert!(passed > 20 && refused > 20, "{passed} passed, {refused} refused");
+}

@@ -105,6 +105,11 @@ impl Place {
 }
 
 impl ListFile {
+    /// How it is written.
+    pub(super) fn syntax(&self) -> Syntax {
+        self.place.syntax
+    }
+
     pub(super) fn is_about(&self, subject: Subject<'_>) -> bool {
         match &self.form {
             Form::Text(patterns) => patterns.is_about(subject),

@@ -180,18 +180,26 @@ impl List {
 
     fn find_host(&self, host: &Host) -> Option<Hit> {
         match host.iprev {
-            Iprev::Fail | Iprev::PermError => self.find(Subject::Host(&[UNKNOWN.to_vec()])),
+            // The original knew no such name.
+            Iprev::Fail | Iprev::PermError => {
+                let unknown = [UNKNOWN.to_vec()];
+                self.find_in(Subject::Host(&unknown), |file| file.syntax() == Syntax::Usual)
+            }
             _ if host.confirmed.is_empty() => None,
             _ => self.find(Subject::Host(&host.confirmed)),
         }
     }
 
     fn find(&self, subject: Subject<'_>) -> Option<Hit> {
+        self.find_in(subject, |_| true)
+    }
+
+    fn find_in(&self, subject: Subject<'_>, of: impl Fn(&ListFile) -> bool) -> Option<Hit> {
         let entry = self
             .entries
             .find(subject)
             .map(|mark| Hit { action: None, entry: Cow::Borrowed(mark.entry().as_bytes()) });
-        entry.or_else(|| self.files.iter().find_map(|file| file.find(subject)))
+        entry.or_else(|| self.files.iter().filter(|f| of(f)).find_map(|file| file.find(subject)))
     }
 
     /// What the log is to know of the files, once.
