@@ -133,6 +133,7 @@ impl Wires {
     ///
     /// # Errors
     /// Those of poll.
+    #[inline(always)] // It is called ten times a session, and each call has to move its result.
     pub(crate) fn wait(&self, interest: Interest, time: Duration) -> io::Result<Event> {
         let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
         let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);

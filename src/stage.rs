@@ -80,6 +80,12 @@ impl Stages {
         self.0 >> (stage as u8 + 1) != 0
     }
 
+    /// Those before this stage.
+    #[must_use]
+    pub const fn before(self, stage: Stage) -> Stages {
+        Stages(self.0 & ((1 << stage as u8) - 1))
+    }
+
     /// Is a stage of the other set in this one?
     #[must_use]
     pub const fn meets(self, other: Stages) -> bool {

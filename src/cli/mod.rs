@@ -65,7 +65,7 @@ pub struct Invocation {
     /// hand to the sessions it starts.
     pub session_args: Vec<&'static str>,
     /// For `explain`.
-    pub explain: Given,
+    pub explain: Option<Box<Given>>,
     /// The files that `compile` is for.
     pub files: Vec<&'static str>,
 }
@@ -171,12 +171,12 @@ pub fn parse(
             }
             _ if !arg.starts_with('-')
                 && mode == Some(Mode::Explain)
-                && asked.explain.ip.is_none() =>
+                && asked.explain.as_ref().is_none_or(|given| given.ip.is_none()) =>
             {
                 let inside = arg.strip_prefix('[').and_then(|arg| arg.strip_suffix(']'));
                 let ip = inside.unwrap_or(arg).parse();
                 let none = |_| UsageError(format!("{arg:?} is no address"));
-                asked.explain.ip = Some(ip.map_err(none)?);
+                asked.explain.get_or_insert_default().ip = Some(ip.map_err(none)?);
             }
             _ if !arg.starts_with('-') && mode == Some(Mode::Compile) => asked.files.push(arg),
             _ => {
@@ -241,7 +241,8 @@ impl Invocation {
                 set(&mut self.listen, value).map_err(|why| wrong(name, value, &why))?;
             }
             Set::Explain(set) => {
-                set(&mut self.explain, value).map_err(|why| wrong(name, value, &why))?;
+                set(self.explain.get_or_insert_default(), value)
+                    .map_err(|why| wrong(name, value, &why))?;
             }
             Set::Source => {
                 self.source = match value {

@@ -1,11 +1,11 @@
 //! The names in a configuration: each must be known. Looked at when the text is
 //! read; what was compiled has passed.
 
-use super::document::{Document, Table, Value};
+use super::document::{Document, Entry, Table, Value};
 use super::keys::BadKey;
 use super::settings::SECTIONS;
 use super::{kind, shown};
-use crate::filter::{KINDS, policy};
+use crate::filter::{KINDS, Key, policy};
 
 /// Is each name known?
 ///
@@ -31,13 +31,13 @@ fn of_section(table: &Table) -> Result<(), BadKey> {
         };
         return Err(BadKey { line: table.line, key: None, what });
     };
-    keys(table, &section.keys.iter().map(|key| key.name).collect::<Vec<_>>())
+    keys(table, section.keys.iter())
 }
 
 fn of_filter(table: &Table) -> Result<(), BadKey> {
-    let types: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+    let types = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>();
     let Some(entry) = table.entries.iter().find(|entry| entry.key == "type") else {
-        let what = format!("is missing: one of {}", types.join(", "));
+        let what = format!("is missing: one of {}", types().join(", "));
         return Err(BadKey { line: table.line, key: Some("type"), what });
     };
     let bad = |what| BadKey { line: entry.line, key: Some("type"), what };
@@ -45,21 +45,23 @@ fn of_filter(table: &Table) -> Result<(), BadKey> {
         return Err(bad("must be a text in quotes".to_owned()));
     };
     let Some(kind) = kind(name) else {
-        return Err(bad(format!("unknown type {name:?}: {}", nearest(name, &types))));
+        return Err(bad(format!("unknown type {name:?}: {}", nearest(name, &types()))));
     };
-    let known = policy::KEYS.iter().chain(kind.keys);
-    keys(table, &known.map(|key| key.name).collect::<Vec<_>>())
+    keys(table, kind.keys.iter().chain(policy::KEYS))
 }
 
-fn keys(table: &Table, known: &[&str]) -> Result<(), BadKey> {
-    match table.entries.iter().find(|entry| !known.contains(&entry.key)) {
+fn keys<'a>(table: &Table, known: impl Iterator<Item = &'a Key> + Clone) -> Result<(), BadKey> {
+    let is_known = |entry: &Entry| known.clone().any(|key| key.name == entry.key);
+    match table.entries.iter().find(|entry| !is_known(entry)) {
         None => Ok(()),
         Some(entry) => {
             let place = match table.name {
                 "" => String::new(),
                 name => format!(" in {}", shown(name)),
             };
-            let what = format!("unknown key {:?}{place}: {}", entry.key, nearest(entry.key, known));
+            let known: Vec<_> = known.map(|key| key.name).collect();
+            let what =
+                format!("unknown key {:?}{place}: {}", entry.key, nearest(entry.key, &known));
             Err(BadKey { line: entry.line, key: None, what })
         }
     }

@@ -139,6 +139,7 @@ pub struct Dialogue {
 impl Dialogue {
     /// A dialogue before its first octet.
     #[must_use]
+    #[inline(always)] // It is made where it stays.
     pub fn new(plan: Plan) -> Self {
         let filters_first = plan.consult.has(Stage::Connect);
         let connect = Question { stage: Stage::Connect, subject: Vec::new() };

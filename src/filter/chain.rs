@@ -12,8 +12,9 @@
 
 use std::borrow::Cow;
 
-use super::link::{Finding, Link, Scope};
+use super::link::{Finding, Link};
 use super::policy::Policy;
+use super::scope::Scope;
 use super::{Facts, Filter, Ground, reply, usual};
 use crate::activation::Client;
 use crate::smtp::refusal::Refusal;

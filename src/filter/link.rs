@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::chain::{Found, Over, Would};
 use super::policy::{OnError, OnHit, Policy};
+use super::scope::{Scope, name_client};
 use super::{Facts, Filter, Ground, Stop, Verdict, Woken, reply};
 use crate::activation::Client;
-use crate::host::{Host, Iprev};
 use crate::limits;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
@@ -34,24 +34,6 @@ pub(super) struct Hit {
     served: bool,
 }
 
-/// Does a filter concern this client, sender and recipient?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    Inside,
-    Outside,
-    /// The sender or recipient will tell.
-    Open,
-}
-
-/// Waits for the client's host names; whatever else goes wrong with that, there
-/// are none then.
-fn name_client(ground: &mut dyn Ground) -> Result<(), Over> {
-    match ground.name_client() {
-        Err(Stop::Over) => Err(Over),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 /// The filter does not work, and that refuses.
 fn broken(what: String) -> Finding {
     let refusal = reply::BROKEN.because(what.into_bytes());
@@ -60,8 +42,8 @@ fn broken(what: String) -> Finding {
 
 /// A filter in the chain.
 pub(super) struct Link {
-    filter: Box<dyn Filter>,
-    policy: Policy,
+    pub(super) filter: Box<dyn Filter>,
+    pub(super) policy: Policy,
     pub(super) stages: Stages,
     pub(super) judges_peer: bool,
     /// The stages at which it has been asked.
@@ -102,7 +84,8 @@ impl Link {
     /// The message is gone; so is what was found of it.
     pub(super) fn forget_message(&mut self) {
         self.filter.forget_message();
-        self.forget(Stage::Message);
+        // What is found at DATA is found of the message.
+        self.forget(Stage::Data);
     }
 
     pub(super) fn finish(&mut self) {
@@ -169,71 +152,17 @@ impl Link {
 
     /// What was found at this stage before, and at those behind it, was about
     /// another name, sender or message.
+    #[inline(always)] // Most filters have nothing to forget, most of the time.
     pub(super) fn forget(&mut self, stage: Stage) {
-        for found in self.found.iter_mut().skip(slot(stage)) {
-            // Most filters have found nothing, most of the time.
-            if !matches!(found, Finding::Nothing) {
-                *found = Finding::Nothing;
-            }
+        if self.asked.has(stage) || self.asked.has_after(stage) {
+            self.asked = self.asked.before(stage);
+            self.found.iter_mut().skip(slot(stage)).for_each(|found| *found = Finding::Nothing);
         }
-    }
-
-    /// Whom it concerns (`only`, `except`), as far as that is known.
-    pub(super) fn scope(&self, stage: Stage, facts: &Facts<'_>) -> Scope {
-        let mut scope = Scope::Inside;
-        if let Some(only) = &self.policy.only
-            && !only.has(facts)
-        {
-            scope = if only.stages().has_after(stage) { Scope::Open } else { Scope::Outside };
-        }
-        if let Some(except) = &self.policy.except {
-            if except.has(facts) {
-                return Scope::Outside;
-            }
-            if scope == Scope::Inside && except.stages().has_after(stage) {
-                scope = Scope::Open;
-            }
-        }
-        scope
     }
 
     /// Does it need the client's host names?
     pub(super) fn needs_host(&self, client: &Client) -> bool {
         self.scope_needs_host(client) || self.filter.needs_host(client)
-    }
-
-    fn scope_needs_host(&self, client: &Client) -> bool {
-        let lists = [&self.policy.only, &self.policy.except];
-        lists.into_iter().flatten().any(|list| list.needs_host(client))
-    }
-
-    /// Is it open whether it would spare this client, because DNS gave no answer?
-    pub(super) fn is_undecided(&self, facts: &Facts<'_>) -> bool {
-        let unanswered = |host: &Host| host.iprev == Iprev::TempError;
-        facts.host.get().is_some_and(unanswered)
-            && (self.scope_needs_host(facts.client)
-                || (self.filter.may_accept() && self.filter.needs_host(facts.client)))
-    }
-
-    /// Finds out what it takes to say whom it concerns.
-    pub(super) fn learn_scope(
-        &self,
-        facts: &Facts<'_>,
-        ground: &mut dyn Ground,
-    ) -> Result<(), Over> {
-        if self.policy.only.is_none() && self.policy.except.is_none() {
-            return Ok(());
-        }
-        for list in [&self.policy.only, &self.policy.except].into_iter().flatten() {
-            if facts.host.get().is_none() && list.needs_host(facts.client) {
-                name_client(ground)?;
-            }
-            if let Some(note) = list.take_note() {
-                ground.begin(self.policy.name, limits::FILTER);
-                ground.note(&note);
-            }
-        }
-        Ok(())
     }
 
     /// Does it look at messages, and concern a recipient of this one?

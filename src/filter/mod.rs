@@ -23,6 +23,7 @@ mod program;
 mod relay;
 pub mod reply;
 mod s25r;
+mod scope;
 pub mod spoken;
 
 use std::borrow::Cow;

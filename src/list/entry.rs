@@ -54,6 +54,7 @@ impl What {
     ///
     /// # Errors
     /// Says what is wrong with it.
+    #[inline] // So that what it gives need not be moved.
     pub(super) fn parse(text: &'static str, topic: Topic) -> Result<What, String> {
         let (topic, rest) = prefixed(text, topic);
         if rest.starts_with('/') || rest.starts_with("!/") {

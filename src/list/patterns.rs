@@ -116,6 +116,7 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// Adds an entry, one of so many if that is known.
+    #[inline]
     pub(super) fn add(&mut self, what: What, mark: Mark, most: usize) {
         self.about |= match what {
             What::Network(network) => push(&mut self.networks, (network, mark), most, ADDRESS),

@@ -129,6 +129,10 @@ impl Line {
 
 /// Appends the digits of a number, at least so many.
 pub(super) fn digits<const BASE: u64>(out: &mut Vec<u8>, mut value: u64, least: usize) {
+    // Half of the numbers of a line are small.
+    if value < BASE && least <= 1 {
+        return out.push(hex(value as u8));
+    }
     let mut digits = [b'0'; 20];
     let mut used = 0;
     for digit in digits.iter_mut().rev() {

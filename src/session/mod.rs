@@ -186,9 +186,17 @@ impl Session {
         if (sys::terminated() || sys::time_is_up()) && !self.called_off {
             return self.call_off(dialogue);
         }
-        if self.program.is_some() && self.program_has_ended(dialogue) {
-            return;
+        if self.program.is_some() {
+            return self.wait_with_program(dialogue);
         }
+        let (interest, time, limit) = self.wanted(dialogue);
+        let waited = self.wires.wait(interest, time);
+        self.woken(dialogue, waited, time < limit);
+    }
+
+    /// What is waited for, for how long, and how long the wait may last as a whole.
+    #[inline(always)] // For the usual wait and that beside a program.
+    fn wanted(&mut self, dialogue: &Dialogue) -> (Interest, Duration, Duration) {
         let interest = Interest {
             client_in: dialogue.wants(Peer::Client),
             client_out: !dialogue.pending(Peer::Client).is_empty(),
@@ -197,11 +205,12 @@ impl Session {
         };
         let limit = self.time_left(dialogue);
         let news = self.status.is_wanted() && self.status.is_news(dialogue.place());
-        let time = if news { limit.min(limits::STATUS_AFTER) } else { limit };
-        let waited = match self.program {
-            None => self.wires.wait(interest, time),
-            Some(_) => self.wait_with_program(interest, time),
-        };
+        (interest, if news { limit.min(limits::STATUS_AFTER) } else { limit }, limit)
+    }
+
+    /// What comes of a wait; `early`: it was not to last to its end.
+    #[inline(always)]
+    fn woken(&mut self, dialogue: &mut Dialogue, waited: std::io::Result<Event>, early: bool) {
         match waited {
             Ok(Event::Ready { client, mta }) => {
                 if client {
@@ -211,7 +220,7 @@ impl Session {
                     self.receive(dialogue, Peer::Mta);
                 }
             }
-            Ok(Event::TimedOut) if time < limit => {
+            Ok(Event::TimedOut) if early => {
                 self.status.show(&self.client, dialogue.place());
             }
             Ok(Event::TimedOut) => dialogue.expire(),
@@ -236,6 +245,7 @@ impl Session {
     /// How long this wait may still last. A new wait begins with its limit; the
     /// clock is not looked at before something comes that does not end it, say
     /// half a line, and from then on it has the limit once more.
+    #[inline(always)]
     fn time_left(&mut self, dialogue: &Dialogue) -> Duration {
         let (limit, number) = dialogue.wait();
         match self.waiting {

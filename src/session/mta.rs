@@ -13,7 +13,7 @@ use crate::config::Identity;
 use crate::dialogue::{Conduct, Dialogue, Peer};
 use crate::filter::Ground;
 use crate::host::{Host, Iprev};
-use crate::io::{Event, Interest};
+
 use crate::limits;
 use crate::proxy;
 use crate::smtp::xclient::{Name, Who};
@@ -147,18 +147,18 @@ impl Session {
     /// Waits as [`crate::io::Wires::wait`] does, and logs what the MTA, a program,
     /// writes to standard error.
     #[cold]
-    pub(super) fn wait_with_program(
-        &mut self,
-        interest: Interest,
-        time: Duration,
-    ) -> std::io::Result<Event> {
-        let Some(mut program) = self.program.take() else { return Ok(Event::Signal) };
+    pub(super) fn wait_with_program(&mut self, dialogue: &mut Dialogue) {
+        if self.program_has_ended(dialogue) {
+            return;
+        }
+        let (interest, time, limit) = self.wanted(dialogue);
+        let Some(mut program) = self.program.take() else { return };
         let waited = self.wires.wait_with(interest, program.errors(), time);
         if matches!(waited, Ok((_, true))) {
             program.hear(|line| self.log_program(line));
         }
         self.program = Some(program);
-        waited.map(|(event, _)| event)
+        self.woken(dialogue, waited.map(|(event, _)| event), time < limit);
     }
 
     fn log_program(&mut self, said: &[u8]) {
@@ -174,7 +174,7 @@ impl Session {
     /// Has the MTA, a program, ended, and is there news of it? What it has said is all
     /// it will say, whoever else holds its connection.
     #[cold]
-    pub(super) fn program_has_ended(&mut self, dialogue: &mut Dialogue) -> bool {
+    fn program_has_ended(&mut self, dialogue: &mut Dialogue) -> bool {
         if self.program.as_ref().is_none_or(|program| program.end().is_none()) {
             return false;
         }

@@ -75,6 +75,7 @@ impl Session {
 
 /// Writes what there is to tell of a recipient; HELO name, sender and recipient as
 /// they came.
+#[inline(always)]
 pub(crate) fn recipient(
     line: &mut Line,
     (helo, from, to): (&[u8], &[u8], &[u8]),
@@ -102,6 +103,7 @@ pub(crate) fn recipient(
 }
 
 /// Writes what every line about a session ends with.
+#[inline(always)] // For a session it is part of the line's writing, as before there was `explain`.
 pub(crate) fn session(line: &mut Line, host: Option<&Host>, authenticated: bool, took: Duration) {
     match host {
         None => line.text(" ptr=- fcrdns=- dns=-"),

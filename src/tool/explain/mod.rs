@@ -60,8 +60,8 @@ impl Given {
 /// # Errors
 /// The configuration's, and those of the command line.
 pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
-    let given = &asked.explain;
-    let ip = given.ip.ok_or_else(|| anyhow!("which client? smtp-wrapper explain IP …"))?;
+    let given = asked.explain.as_deref().and_then(|given| Some((given, given.ip?)));
+    let (given, ip) = given.ok_or_else(|| anyhow!("which client? smtp-wrapper explain IP …"))?;
     let loaded = asked.load()?;
     let name = our_name(&loaded.settings);
     let client = Client { ip: ip.to_canonical(), port: 0, is_socket: true };
