@@ -144,6 +144,37 @@ def delivers(ok, what, wrapper, word, source=STRANGER, seen=True, **where):
         ok(real.until(lambda: address in mta_log()[before:], 5), what + ": the MTA's log has the client", tails(wrapper))
 
 
+def processes(*names):
+    """The command lines of these programs that run."""
+    lines = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                line = file.read().replace(b"\0", b" ")
+        except OSError:
+            continue
+        if any(name in line for name in names):
+            lines.append(line)
+    return lines
+
+
+def program(ok, what, word, user=NOBODY, sample="exec-sendmail.toml"):
+    """The MTA started for the session, with the relay filter of the sample."""
+    wrapper = Wrapper(2630, SHIPPED + sample, user=user)
+    delivers(ok, what, wrapper, word, seen=False)
+    ok(wrapper.logged(b"rule=relay"), what + ": it was the filter that refused", tails(wrapper))
+    left = real.until(lambda: not processes(b"-bs"), 5)
+    ok(left, what + ": no process of it is left", processes(b"-bs"))
+    wrapper.stop()
+    # Without the filter it would have been taken.
+    with open(SHIPPED + sample) as file:
+        text = file.read().split("[[filter]]")[0]
+    wrapper = Wrapper(2631, with_text("no-filter", text), user=user)
+    reply = foreign(wrapper.port)
+    ok(reply[:3] == b"250", what + ": without the filter it relays for everybody: " + reply.decode().strip(), tails(wrapper))
+    wrapper.stop()
+
+
 def run(name, *groups):
     results = real.Results(name)
     addresses()
