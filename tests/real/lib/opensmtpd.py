@@ -1,4 +1,5 @@
 """OpenSMTPD with filters/mta/opensmtpd.conf (see ../mta-opensmtpd), and what it would do without the header."""
+import os
 import subprocess
 import sys
 
@@ -7,17 +8,17 @@ import real
 from samples import SHIPPED, STRANGER_6, Session, Wrapper, delivers, foreign, run, tails, with_text
 
 
-def start(config):
-    with open("/var/log/smtpd.log", "ab") as log:
+def start(config, port=8025):
+    with open(os.environ["LOG"], "ab") as log:
         process = subprocess.Popen(["smtpd", "-d", "-v", "-f", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    real.until(lambda: real.answers(8025))
+    real.until(lambda: real.answers(port))
     return process
 
 
-def stop(process):
+def stop(process, port=8025):
     process.terminate()
     process.wait(10)
-    real.until(lambda: not real.answers(8025))
+    real.until(lambda: not real.answers(port))
 
 
 def sample(ok):
@@ -62,4 +63,5 @@ def open_relay(ok):
     stop(process)
 
 
-run("mta-opensmtpd", sample, open_relay)
+if __name__ == "__main__":
+    run("mta-opensmtpd", sample, open_relay)
