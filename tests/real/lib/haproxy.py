@@ -11,7 +11,7 @@ from samples import OTHER, SHIPPED, STRANGER, STRANGER_6, US, Session, Wrapper, 
 
 BALANCER = "127.0.0.9"
 EXIM, OPENSMTPD, BUSY = 8025, 8035, 8036
-# HAProxy's port and option, and the wrapper's port: with health checks by SMTP, whose header says LOCAL.
+# HAProxy's port and option, and the wrapper's port.
 WAYS = {"v1": (2701, "send-proxy", 2601), "v2": (2702, "send-proxy-v2", 2601), "fail-over": (2703, "send-proxy-v2", 2602)}
 HAPROXY = """
 global
@@ -21,14 +21,16 @@ defaults
   timeout connect 5s
   timeout client 6m
   timeout server 6m
+  timeout check 20s
 """
 WAY = """
 listen %s
   bind 192.0.2.1:%d
   bind [2001:db8::1]:%d
   option smtpchk EHLO balancer.test
-  server wrapper 127.0.0.1:%d %s source 127.0.0.9 check inter 500ms check-send-proxy
+  server wrapper 127.0.0.1:%d %s source 127.0.0.9 check inter 500ms fall 20 check-send-proxy
 """
+# identity at both sides.
 CONFIG = """
 [upstream]
 address = %s
@@ -48,7 +50,7 @@ def haproxy():
 
 
 def health():
-    """What HAProxy says of the wrapper, for each way: UP, and by which check."""
+    """What HAProxy says of the wrapper, for each way: UP, and how its last check went."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.settimeout(5)
     sock.connect("/run/haproxy.sock")
@@ -71,7 +73,8 @@ def chain(ok):
     for name in ("v1", "v2"):
         WRAPPERS[0].port = WAYS[name][0]
         for number, source in enumerate((STRANGER, OTHER, STRANGER_6)):
-            delivers(ok, "HAProxy, PROXY %s, client %s" % (name, source), WRAPPERS[0], b"chain-%s-%d" % (name.encode(), number), source)
+            word = b"chain-%s-%d" % (name.encode(), number)
+            delivers(ok, "HAProxy, PROXY %s, client %s" % (name, source), WRAPPERS[0], word, source)
         # A client's own header does not count.
         client = real.Client(WAYS[name][0], US, STRANGER)
         client.reply()
@@ -131,9 +134,14 @@ def everything(ok):
     WRAPPERS.append(Wrapper(2602, with_text("fail-over", CONFIG % '["127.0.0.1:%d", "127.0.0.1:%d"]' % (EXIM, OPENSMTPD)),
                             host="127.0.0.1"))
     balancer = haproxy()
-    ok(real.until(lambda: all(real.answers(port) for port, _, _ in WAYS.values())), "HAProxy listens", open("/tmp/haproxy.log").read())
+    listens = real.until(lambda: all(real.answers(port) for port, _, _ in WAYS.values()))
+    ok(listens, "HAProxy listens", open("/tmp/haproxy.log").read())
     for group in (chain, checks, fail_over, busy):
-        group(ok)
+        try:
+            group(ok)
+        except Exception as error:
+            said = open("/tmp/haproxy.log").read()
+            ok(False, group.__name__, "%r\n%s\n%s" % (error, said, tails(*WRAPPERS)))
     balancer.terminate()
     balancer.wait(10)
     for wrapper in WRAPPERS:
