@@ -7,7 +7,7 @@ sys.path.insert(0, "/real/lib")
 import exim
 import opensmtpd
 import real
-from samples import OTHER, SHIPPED, STRANGER, STRANGER_6, US, Session, Wrapper, delivers, found, mta_log, run, tails, with_text
+from samples import OTHER, SHIPPED, STRANGER, STRANGER_6, US, Wrapper, delivers, found, mta_log, run, tails, with_text
 
 BALANCER = "127.0.0.9"
 EXIM, OPENSMTPD, BUSY = 8025, 8035, 8036
