@@ -1,5 +1,5 @@
 //! A program that we started: in a process group of its own, which is ended as a
-//! whole, and with an environment that tells who the client is.
+//! whole unless it is told to be let be, and with an environment that tells who the client is.
 //!
 //! Its end is noticed by SIGCHLD, so that a grandchild that holds its pipes is
 //! not waited for; it is not reaped before its group has been killed, where the
@@ -32,6 +32,8 @@ pub(crate) struct Child {
     group: Pid,
     /// It has ended.
     ended: Cell<Option<End>>,
+    /// What it leaves in its group is let be.
+    group_is_let_be: Cell<bool>,
 }
 
 impl Child {
@@ -39,7 +41,8 @@ impl Child {
     pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
         sys::watch_children();
         let child = sys::spawn(command.process_group(0))?;
-        Ok(Child { group: Pid::from_child(&child), ended: Cell::new(None) })
+        let group = Pid::from_child(&child);
+        Ok(Child { group, ended: Cell::new(None), group_is_let_be: Cell::new(false) })
     }
 
     /// How it ended, once it has.
@@ -53,6 +56,11 @@ impl Child {
     /// Asks it, and whatever it left in its group, to end.
     pub(crate) fn terminate(&self) {
         let _ = kill_process_group(self.group, Signal::TERM);
+    }
+
+    /// Lets be what it leaves in its group, if it ends before it is dropped.
+    pub(crate) fn let_group_be(&self) {
+        self.group_is_let_be.set(true);
     }
 
     /// Looks without reaping it.
@@ -80,7 +88,9 @@ impl Child {
 impl Drop for Child {
     /// Ends it and whatever it left in its group, and reaps it.
     fn drop(&mut self) {
-        let _ = kill_process_group(self.group, Signal::KILL);
+        if !self.group_is_let_be.get() || self.ended.get().is_none() {
+            let _ = kill_process_group(self.group, Signal::KILL);
+        }
         if cfg!(target_os = "openbsd") && self.ended.get().is_some() {
             return;
         }

@@ -6,6 +6,7 @@
 //! What is read is read exactly: [`decode`] says how many octets a header has
 //! at least left, so that nothing of what follows it is ever taken.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::limits;
@@ -56,20 +57,16 @@ fn encode_line(source: SocketAddr, destination: SocketAddr, out: &mut Vec<u8>) {
     out.extend_from_slice(if source.is_ipv4() { b"PROXY TCP4" } else { b"PROXY TCP6" });
     for ip in [source.ip(), destination.ip()] {
         out.push(b' ');
-        // By hand, as in the log: it is on the path of every session.
         match ip {
+            // By hand, as in the log: it is on the path of every session.
             IpAddr::V4(ip) => {
                 for (n, octet) in ip.octets().into_iter().enumerate() {
                     out.extend((n > 0).then_some(b'.'));
                     decimal(octet.into(), out);
                 }
             }
-            IpAddr::V6(ip) => {
-                for (n, group) in ip.segments().into_iter().enumerate() {
-                    out.extend((n > 0).then_some(b':'));
-                    hexadecimal(group, out);
-                }
-            }
+            // In its short form, which Exim takes over into its log and lookups as it stands.
+            IpAddr::V6(ip) => drop(write!(out, "{ip}")),
         }
     }
     for port in [source.port(), destination.port()] {
@@ -88,21 +85,6 @@ fn decimal(n: u16, out: &mut Vec<u8>) {
     while unit > 0 {
         out.push(b'0' + (n / unit % 10) as u8);
         unit /= 10;
-    }
-}
-
-fn hexadecimal(n: u16, out: &mut Vec<u8>) {
-    let mut shift = 12;
-    while shift > 0 && n >> shift == 0 {
-        shift -= 4;
-    }
-    loop {
-        let digit = (n >> shift & 15) as u8;
-        out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
-        if shift == 0 {
-            break;
-        }
-        shift -= 4;
     }
 }
 
@@ -297,7 +279,7 @@ mod tests {
                 One,
                 "[2001:db8::1]:65535",
                 Some("[::1]:25"),
-                b"PROXY TCP6 2001:db8:0:0:0:0:0:1 0:0:0:0:0:0:0:1 65535 25\r\n".to_vec(),
+                b"PROXY TCP6 2001:db8::1 ::1 65535 25\r\n".to_vec(),
             ),
             (
                 Two,

@@ -147,6 +147,21 @@ fn the_sample_is_right_as_it_is_and_with_all_of_it_in_effect() {
 }
 
 #[test]
+fn the_samples_before_each_mta_are_right() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/filters/mta");
+    let mut found = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let loaded = load(&path);
+            assert!(loaded.is_ok(), "{}", loaded.err().unwrap());
+            found += 1;
+        }
+    }
+    assert_eq!(found, 7);
+}
+
+#[test]
 fn keys_may_be_written_in_every_way_of_toml() {
     let folder = Folder::fresh();
     let file = folder.file("c.toml");

@@ -218,6 +218,30 @@ fn a_program_that_outlives_the_session() {
 }
 
 #[test]
+fn a_program_delivers_in_a_child_what_it_has_taken() {
+    // As sendmail does, which leaves the group only after the fork.
+    let deliver = "{ sleep 1; echo done >\"$0.done\"; } >/dev/null 2>&1 </dev/null &";
+    for (what, end, delivers) in [
+        ("a message", "C: .\nS: 250 queued\nC: QUIT\nS: 221 bye\nS: (closed)", true),
+        ("none", "", false),
+    ] {
+        let folder = Folder::fresh();
+        let upstream = script(&folder, "");
+        let mut s = exec(&upstream, &[("STAYS", deliver)]);
+        s.plays("S: 220 exec.test\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x");
+        if end.is_empty() {
+            s.client.leaves();
+        } else {
+            s.plays(end);
+        }
+        s.ends(&[0]);
+        s.took_less_than(Duration::from_secs(1));
+        thread::sleep(Duration::from_millis(1500));
+        assert_eq!(fs::exists(folder.file("mta.sh.done")).unwrap(), delivers, "{what}");
+    }
+}
+
+#[test]
 fn a_client_that_dies_in_its_message_does_not_give_a_program_an_end_of_it() {
     let folder = Folder::fresh();
     let upstream = script(&folder, "");

@@ -141,7 +141,7 @@ impl Session {
         self.chain.finish();
         self.log_session(&dialogue, ending);
         self.status.stopping();
-        self.leave_program();
+        self.leave_program(dialogue.summary().messages > 0);
         let client_is_done = match ending {
             Ending::Quit => !dialogue.has_unread(),
             Ending::ClientLeft | Ending::ClientStuck => true,

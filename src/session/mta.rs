@@ -25,7 +25,7 @@ impl Session {
     /// Calls the MTA that the dialogue wants.
     pub(super) fn call(&mut self, dialogue: &mut Dialogue) {
         // One that was left before.
-        self.end_program();
+        self.end_program(false);
         let n = dialogue.upstream();
         if n > 0 {
             self.log_passed_over(dialogue, n - 1);
@@ -135,12 +135,12 @@ impl Session {
     }
 
     /// At the end of the session: the client, whose last reply is sent, does not
-    /// wait for the program's end.
-    pub(super) fn leave_program(&mut self) {
+    /// wait for the program's end. `took_mail`: it has taken a message.
+    pub(super) fn leave_program(&mut self, took_mail: bool) {
         if self.program.is_some() {
             self.wires.set_mta(None);
             self.wires.finish_sending();
-            self.end_program();
+            self.end_program(took_mail);
         }
     }
 
@@ -191,7 +191,7 @@ impl Session {
     /// Ends the MTA that is a program, if there is one; its connection is closed, at
     /// which it should end by itself. Not when it is hung up, for the client would
     /// wait.
-    fn end_program(&mut self) {
+    fn end_program(&mut self, took_mail: bool) {
         let Some(mut program) = self.program.take() else { return };
         let in_time = self.await_program(&mut program, limits::MTA_PROGRAM_END, true);
         if !in_time {
@@ -211,7 +211,11 @@ impl Session {
             Some(End::Killed) if in_time => self.log_program(b"ended by a signal"),
             _ => {}
         }
-        // What is left of its group is killed with it.
+        // What is left of its group is killed with it; but sendmail delivers what it has
+        // taken in a child, which for some time is still in the group.
+        if in_time && took_mail && matches!(program.end(), Some(End::Exited(_))) {
+            program.let_group_be();
+        }
         drop(program);
     }
 

@@ -5,7 +5,8 @@
 //!
 //! Standard error is a pipe that we read: it never reaches the client, and what
 //! is written to it gets into the log, some lines of it. With the session the
-//! program is over, and whatever it left in its process group.
+//! program is over, and whatever it left in its process group, unless it has
+//! taken a message: then that may be the delivery.
 
 use std::ffi::OsStr;
 use std::io;
@@ -67,6 +68,11 @@ impl Program {
     /// How it ended, once it has.
     pub(crate) fn end(&self) -> Option<End> {
         self.child.end()
+    }
+
+    /// Lets be what it left in its process group, once it has ended by itself.
+    pub(crate) fn let_group_be(&self) {
+        self.child.let_group_be();
     }
 
     /// Asks it to end.

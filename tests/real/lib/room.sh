@@ -4,7 +4,7 @@
 #                      daemon starts) and runs this script once more in private namespaces (network, mounts,
 #                      processes, host name). That second run gets $ROOM: an overlay of the host's root whose writes go
 #                      to memory, with the packages unpacked in it, the program as /usr/sbin/smtp-wrapper,
-#                      the repository's tests/real as /real, its systemd/ and inetd/ below /shipped.
+#                      the repository's tests/real as /real, its systemd/, inetd/ and filters/ below /shipped.
 #                      Packages that cannot be installed together go into arguments of their own.
 #   in_room COMMAND…   runs a command with $ROOM as its root.
 #
@@ -80,7 +80,7 @@ furnish() { # inside the namespaces: builds $ROOM
 	mount -t tmpfs -o mode=755 run "$ROOM/run"
 	mkdir -p "$ROOM/real" "$ROOM/shipped"
 	cp -r "$REAL_DIR"/. "$ROOM/real/"
-	cp -r "$REAL_DIR"/../../systemd "$REAL_DIR"/../../inetd "$ROOM/shipped/"
+	cp -r "$REAL_DIR"/../../systemd "$REAL_DIR"/../../inetd "$REAL_DIR"/../../filters "$ROOM/shipped/"
 	install -m 755 "$binary" "$ROOM/usr/sbin/smtp-wrapper"
 	printf '127.0.0.1 localhost mx.test\n::1 localhost\n' >"$ROOM/etc/hosts"
 	rm -f "$ROOM/etc/resolv.conf"

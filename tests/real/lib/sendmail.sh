@@ -1,5 +1,6 @@
 # sendmail in a room, which has its packages and m4: sourced behind room.sh. Mail for alice and bob at mx.test is kept
-# in /srv/mail; $SENDMAIL is the program, /etc/mail/test.cf its configuration, 127.0.0.1:8025 where it listens.
+# in /srv/mail; $SENDMAIL is the program, /etc/mail/test.cf its configuration, with filters/mta/sendmail.mc in it: it
+# listens on 127.0.0.1:8025.
 
 # Unpacked, not installed: the packages' own configuration would take a minute. sendmail.cf is made by m4 from the
 # packages' macros; a delivery agent of two lines keeps one file a message, with the octets sendmail gave it.
@@ -25,7 +26,6 @@ divert(0)dnl
 include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
 OSTYPE(`linux')dnl
 define(`confDOMAIN_NAME',`mx.test')dnl
-define(`confTO_IDENT',`0s')dnl
 define(`confPID_FILE',`/run/sendmail-test.pid')dnl
 define(`STATUS_FILE',`/var/lib/sendmail/status')dnl
 define(`ALIAS_FILE',`/etc/mail/test.aliases')dnl
@@ -36,14 +36,13 @@ define(`LOCAL_MAILER_FLAGS',`SPn')dnl
 define(`confREFUSE_LA',`1000')dnl
 define(`confQUEUE_LA',`1000')dnl
 define(`confDONT_BLAME_SENDMAIL',`GroupWritableDirPathSafe')dnl
-FEATURE(`no_default_msa')dnl
 FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`nocanonify')dnl
-DAEMON_OPTIONS(`Name=MTA,Family=inet,Addr=127.0.0.1,Port=8025')dnl
+include(`/shipped/filters/mta/sendmail.mc')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
 LOCAL_CONFIG
-Cwmx.test
+Cwmx.test example.org
 C
 echo 'postmaster: root' >"$ROOM/etc/mail/test.aliases"
 printf 'hosts files\naliases files\npasswd files\n' >"$ROOM/etc/mail/test.switch"
