@@ -3,6 +3,8 @@
 
 /// The end was the client's doing.
 pub const OK: u8 = 0;
+/// `check` found an error.
+pub const FOUND: u8 = 1;
 /// A fault of the program (EX_SOFTWARE).
 pub const INTERNAL: u8 = 70;
 /// The MTA cannot be reached, or was lost (EX_TEMPFAIL).

@@ -47,6 +47,17 @@ impl Default for Listen {
     }
 }
 
+/// What `check` is to look at, beside the configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Check {
+    /// What is found is printed as JSON.
+    pub json: bool,
+    /// Units of systemd.
+    pub units: Vec<&'static str>,
+    /// Configurations of inetd or xinetd.
+    pub inetds: Vec<&'static str>,
+}
+
 /// What was asked for.
 #[derive(Default)]
 pub struct Invocation {
@@ -56,6 +67,8 @@ pub struct Invocation {
     pub source: Source,
     /// For `listen`.
     pub listen: Listen,
+    /// For `check`.
+    pub check: Check,
     /// Options of a session, in the order in which they override each other.
     given: Vec<(&'static Opt, &'static str, &'static str)>,
     /// So many of them are of the environment, which the others override.
@@ -82,6 +95,11 @@ impl Invocation {
             }
         }
         Ok(())
+    }
+
+    /// Is a session's option among them?
+    pub(crate) fn has_options(&self) -> bool {
+        !self.given.is_empty() || self.source != Source::Default
     }
 
     /// The configuration with the options over it.
@@ -118,6 +136,8 @@ pub enum Mode {
     Try,
     /// Writes the compiled forms of a configuration and its lists.
     Compile,
+    /// Looks at everything and says what is amiss.
+    Check,
     /// `--help`.
     Help,
     /// `--version`.
@@ -160,6 +180,7 @@ pub fn parse(
             "listen" if mode.is_none() => mode = Some(Mode::Listen),
             "try" if mode.is_none() => mode = Some(Mode::Try),
             "compile" if mode.is_none() => mode = Some(Mode::Compile),
+            "check" if mode.is_none() => mode = Some(Mode::Check),
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
                 asked.listen.on.push(arg.to_owned());
             }
@@ -204,8 +225,9 @@ impl Invocation {
         let Some(known) = OPTIONS.iter().find(|o| o.names.contains(&name)) else {
             return Err(UsageError(unknown(arg, mode)));
         };
-        if known.scope == Scope::Listen && mode != Mode::Listen {
-            return Err(UsageError(format!("{name} is an option of `smtp-wrapper listen`")));
+        let (of, tool) = known.scope.mode();
+        if known.scope != Scope::Session && mode != of {
+            return Err(UsageError(format!("{name} is an option of `smtp-wrapper {tool}`")));
         }
         let value = match inline {
             None if known.value.is_empty() => "",
@@ -220,6 +242,7 @@ impl Invocation {
             Set::Listen(set) => {
                 set(&mut self.listen, value).map_err(|why| wrong(name, value, &why))?;
             }
+            Set::Check(set) => set(&mut self.check, value),
             Set::Source => {
                 self.source = match value {
                     "none" => Source::Nothing,
@@ -257,7 +280,7 @@ fn wrong(name: &str, value: &str, why: &str) -> UsageError {
 /// What to say of an argument that is none.
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
-        "listen" | "try" | "compile" => {
+        "listen" | "try" | "compile" | "check" => {
             format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
         }
         _ if mode == Mode::Try && !arg.starts_with('-') => {

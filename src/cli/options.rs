@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::Listen;
+use super::{Check, Listen, Mode};
 use crate::config;
 use crate::config::settings::{self, LogTo, Settings};
 
@@ -14,6 +14,19 @@ pub enum Scope {
     Session,
     /// `listen` alone.
     Listen,
+    /// `check` alone.
+    Check,
+}
+
+impl Scope {
+    /// The mode whose option it is; a session's are everybody's.
+    pub(super) fn mode(self) -> (Mode, &'static str) {
+        match self {
+            Scope::Session => (Mode::Session, ""),
+            Scope::Listen => (Mode::Listen, "listen"),
+            Scope::Check => (Mode::Check, "check"),
+        }
+    }
 }
 
 /// One option.
@@ -33,6 +46,7 @@ pub struct Opt {
 pub(super) enum Set {
     Session(fn(&mut Settings, &'static str) -> Result<(), String>),
     Listen(fn(&mut Listen, &'static str) -> Result<(), String>),
+    Check(fn(&mut Check, &'static str)),
     /// Names the configuration's file.
     Source,
 }
@@ -240,6 +254,27 @@ pub const OPTIONS: &[Opt] = &[
         scope: Scope::Listen,
         set: Set::Listen(|_, _| Ok(())),
     },
+    Opt {
+        names: &["--json"],
+        value: "",
+        help: "what is found as one JSON document",
+        scope: Scope::Check,
+        set: Set::Check(|c, _| c.json = true),
+    },
+    Opt {
+        names: &["--unit"],
+        value: "FILE",
+        help: "a unit of systemd to look at (smtp-wrapper*.socket and .service in /etc/systemd/system)",
+        scope: Scope::Check,
+        set: Set::Check(|c, v| c.units.push(v)),
+    },
+    Opt {
+        names: &["--inetd"],
+        value: "FILE",
+        help: "a configuration of inetd or xinetd to look at (/etc/inetd.conf)",
+        scope: Scope::Check,
+        set: Set::Check(|c, v| c.inetds.push(v)),
+    },
 ];
 
 fn number<N: std::str::FromStr>(value: &str) -> Result<N, String> {
@@ -284,9 +319,14 @@ pub fn help() -> String {
          usage: smtp-wrapper [OPTION…]                one session, the client on fd 0 (inetd, systemd)\n\
          \x20      smtp-wrapper listen [OPTION…] [ADDRESS…]  accept connections, one process each\n\
          \x20      smtp-wrapper try [OPTION…]            a trial on 127.0.0.1:2525, nothing needed\n\
-         \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n",
+         \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n\
+         \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n",
     );
-    for (scope, title) in [(Scope::Session, "options"), (Scope::Listen, "options of listen")] {
+    for (scope, title) in [
+        (Scope::Session, "options"),
+        (Scope::Listen, "options of listen"),
+        (Scope::Check, "options of check"),
+    ] {
         out.push_str(&format!("\n{title} (defaults in brackets):\n"));
         for o in OPTIONS.iter().filter(|o| o.scope == scope) {
             let left = format!("{} {}", o.names.join(", "), o.value);
@@ -298,7 +338,8 @@ pub fn help() -> String {
          ADDRESS is PORT, HOST:PORT or [IPv6]:PORT; none: the socket systemd passed, else port 25.\n\
          SMTP_WRAPPER_OPTIONS in the environment holds more options of a session; the\n\
          command line overrides it, and both override the configuration.\n\
-         Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage.\n",
+         Exit status: 0 the client ended it, 1 check found an error, 70 internal fault, 75 MTA away,\n\
+         78 usage.\n",
     );
     out
 }

@@ -226,7 +226,7 @@ fn made(kind: &'static str, keys: Vec<(&'static str, Value)>) -> Table {
 }
 
 /// The tables of the filters that options of the original ask for.
-fn of_options(settings: &Settings) -> Vec<(&'static str, Table)> {
+pub(crate) fn of_options(settings: &Settings) -> Vec<(&'static str, Table)> {
     let asked = &settings.original;
     let original = settings.profile == Profile::Original;
     let usual = |path: &'static str| Some(path).filter(|path| original && Path::new(path).exists());

@@ -64,6 +64,10 @@ impl Filter for Relay {
         false
     }
 
+    fn guards_mta(&self) -> bool {
+        true
+    }
+
     fn judge(
         &mut self,
         _stage: Stage,

@@ -66,10 +66,7 @@ impl Session {
 
     /// The name under which we speak to a client that is held.
     pub(super) fn our_name(&self) -> String {
-        let system = rustix::system::uname();
-        let name = self.settings.hostname.or_else(|| system.nodename().to_str().ok());
-        let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
-        name.filter(sound).unwrap_or("localhost").to_owned()
+        self.settings.our_name()
     }
 
     /// The client has gone while a filter was asked, or the session is to end.

@@ -1,0 +1,426 @@
+//! The MTAs: do they come to greet, do they learn who the client is, what do
+//! clients get to see of them, and would they relay for a stranger?
+
+use std::time::Duration;
+
+use crate::config::Identity;
+use crate::io::Wires;
+use crate::proxy;
+use crate::smtp::ehlo;
+use crate::smtp::reply::Reply;
+use crate::smtp::xclient::{self, Name, Who};
+use crate::upstream::Upstream;
+
+use super::configuration::Seen;
+use super::conversation::{Conversation, Fault, STRANGER, limit};
+use super::findings::{Findings, outside};
+
+/// A mailbox in a domain that is nobody's and never will be (RFC 2606 2).
+const ELSEWHERE: &str = "probe@relay-test.invalid";
+
+/// An MTA that wants a PROXY header waits for it and says nothing; one that does not
+/// greets at once, but for some delay of its own.
+const WITHOUT_HEADER: Duration = Duration::from_secs(3);
+
+const SERVICE: &str = "see \"Who the client is\" in the README for the MTA's setting";
+
+/// What guards the MTA on our side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    /// The filter `relay`.
+    Relay,
+    /// The filter `relay`, but not always.
+    Partly,
+    /// A program is asked about messages; what it says cannot be known.
+    Perhaps,
+    Nothing,
+}
+
+/// Looks at each MTA.
+pub(super) fn check(seen: Seen, mut wires: Wires, findings: &mut Findings) {
+    let settings = &seen.loaded.settings;
+    let excepts = |key: &str| {
+        let has = |table: &crate::config::document::Table| {
+            table.entries.iter().any(|entry| entry.key == key)
+        };
+        seen.of_type("relay").all(|(_, table)| has(table))
+    };
+    let guard = match seen.loaded.chain.guards_mta() {
+        true if excepts("except") => Guard::Partly,
+        true => Guard::Relay,
+        false if seen.asks_about_messages() => Guard::Perhaps,
+        false => Guard::Nothing,
+    };
+    let our_name = settings.our_name();
+    let limit = limit(settings.time_limit);
+    for upstream in settings.upstream.iter() {
+        let identity = if upstream.is_program() { Identity::None } else { settings.identity };
+        let mut visit = Visit {
+            place: upstream.to_string(),
+            upstream,
+            identity,
+            our_name: &our_name,
+            guard,
+            limit,
+            wires: &mut wires,
+            findings: &mut *findings,
+        };
+        if visit.with_identity() && identity != Identity::None {
+            visit.without_identity();
+        }
+    }
+}
+
+/// Looking at one MTA.
+struct Visit<'a> {
+    place: String,
+    upstream: &'a Upstream,
+    identity: Identity,
+    our_name: &'a str,
+    guard: Guard,
+    limit: Duration,
+    wires: &'a mut Wires,
+    findings: &'a mut Findings,
+}
+
+/// What the MTA says to a foreign recipient of a stranger.
+enum Relays {
+    Takes(Reply),
+    Refuses(Reply),
+    /// There is no telling, for this reason.
+    Undecided(String),
+}
+
+/// Was something found that makes it useless to go on?
+enum Next {
+    GoOn(Reply),
+    Stop,
+}
+
+impl Visit<'_> {
+    /// As a session would come; false if it did not get as far as the commands.
+    fn with_identity(&mut self) -> bool {
+        let mut talk = match Conversation::call(self.upstream, self.wires, self.limit) {
+            Ok(talk) => talk,
+            Err(error) => {
+                let remedy = "start the MTA there, or name the right place: --upstream, or address in [upstream]";
+                let what = format_args!("the MTA cannot be reached: {error}");
+                self.findings.error(&self.place, what, remedy);
+                return false;
+            }
+        };
+        let teller = Teller {
+            place: &self.place,
+            our_name: self.our_name,
+            guard: self.guard,
+            is_program: self.upstream.is_program(),
+        };
+        let outcome = teller.introduce(&mut talk, self.identity, self.findings);
+        let outcome = match outcome {
+            Ok(Next::GoOn(ehlo)) => {
+                teller.keywords(&ehlo, self.findings);
+                relays(&mut talk, self.our_name).map(Some)
+            }
+            Ok(Next::Stop) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+        let (asked, sound) = (talk.asked().to_owned(), outcome.is_ok());
+        let errors = talk.finish(sound);
+        for line in errors {
+            let what = format_args!("the program wrote to standard error: {line}");
+            self.findings.note(&self.place, what, "");
+        }
+        match outcome {
+            Ok(Some(relays)) => {
+                teller.verdict(self.identity, relays, self.findings);
+                true
+            }
+            Ok(None) => false,
+            Err(fault) => {
+                self.findings.error(
+                    &self.place,
+                    format_args!("after {}: {fault}", outside(asked.as_bytes())),
+                    "look at the MTA's own log; a session would answer 421 or 451",
+                );
+                false
+            }
+        }
+    }
+
+    /// As anybody on this host could come: what does the MTA do without being told?
+    fn without_identity(&mut self) {
+        let Ok(mut talk) = Conversation::call(self.upstream, self.wires, self.limit) else {
+            return;
+        };
+        let proxy = matches!(self.identity, Identity::Proxy(_));
+        if proxy {
+            talk.hurry(WITHOUT_HEADER);
+        }
+        let hello = format!("EHLO {}", self.our_name);
+        let greeted = talk.reply().and_then(|greeting| match greeting.class() {
+            2 => talk.ask(&hello),
+            _ => Ok(greeting),
+        });
+        let works = greeted.is_ok_and(|reply| reply.class() == 2);
+        let relays = if works { relays(&mut talk, self.our_name).ok() } else { None };
+        talk.finish(works);
+        if proxy {
+            match works {
+                true => self.findings.warning(
+                    &self.place,
+                    "the MTA works without a PROXY header too: who reaches it may leave it out, or make one up",
+                    "let it require the header, and let nobody else reach that port",
+                ),
+                false => self.findings.ok(&self.place, "the MTA does not work without a PROXY header"),
+            }
+        }
+        if let Some(Relays::Takes(reply)) = relays {
+            self.findings.note(
+                &self.place,
+                format_args!(
+                    "without {}, from this host itself, the MTA relays ({})",
+                    if proxy { "a header" } else { "XCLIENT" },
+                    shown(&reply)
+                ),
+                "let nobody but this host reach that port",
+            );
+        }
+    }
+}
+
+/// Tells what is found.
+struct Teller<'a> {
+    place: &'a str,
+    our_name: &'a str,
+    guard: Guard,
+    is_program: bool,
+}
+
+impl Teller<'_> {
+    /// Up to the reply to EHLO that is the stranger's.
+    fn introduce(
+        &self,
+        talk: &mut Conversation<'_>,
+        identity: Identity,
+        findings: &mut Findings,
+    ) -> Result<Next, Fault> {
+        if let Identity::Proxy(version) = identity {
+            let mut header = Vec::new();
+            proxy::encode(version, STRANGER.address(), None, &mut header);
+            talk.tell(&header)?;
+        }
+        let greeting = talk.reply()?;
+        if greeting.class() != 2 {
+            findings.error(
+                self.place,
+                format_args!("the MTA does not let us in, but greets with {}", shown(&greeting)),
+                "look at the MTA's own log; it has to take connections from this host",
+            );
+            return Ok(Next::Stop);
+        }
+        let hello = format!("EHLO {}", self.our_name);
+        let ehlo = talk.ask(&hello)?;
+        if ehlo.class() != 2 {
+            let (what, remedy) = match identity {
+                Identity::Proxy(_) => ("it does not take the PROXY header", SERVICE),
+                _ => ("it does not take our EHLO", "is our name (hostname in [session]) right?"),
+            };
+            findings.error(
+                self.place,
+                format_args!("{what}: EHLO is answered {}", shown(&ehlo)),
+                remedy,
+            );
+            return Ok(Next::Stop);
+        }
+        findings.ok(self.place, format_args!("the MTA greets: {}", shown(&greeting)));
+        if identity != Identity::Xclient {
+            return Ok(Next::GoOn(ehlo));
+        }
+        self.xclient(talk, &hello, &ehlo, findings)
+    }
+
+    fn xclient(
+        &self,
+        talk: &mut Conversation<'_>,
+        hello: &str,
+        ehlo: &Reply,
+        findings: &mut Findings,
+    ) -> Result<Next, Fault> {
+        let who = Who {
+            our_name: self.our_name.to_owned(),
+            name: Name::None,
+            reverse_name: Name::None,
+            ip: STRANGER.ip,
+            port: STRANGER.port,
+            local: None,
+        };
+        let commands = match xclient::commands(&who, b"", ehlo) {
+            Ok(commands) => commands,
+            Err(why) => {
+                findings.error(self.place, format_args!("{why}: every client gets 421"), SERVICE);
+                return Ok(Next::Stop);
+            }
+        };
+        let mut greeting = None;
+        for command in commands {
+            let command = String::from_utf8_lossy(&command);
+            let reply = talk.ask(command.trim_ascii_end())?;
+            if xclient::not_done(reply.code) {
+                let what =
+                    format_args!("XCLIENT is answered {}: every client gets 421", shown(&reply));
+                findings.error(self.place, what, SERVICE);
+                return Ok(Next::Stop);
+            }
+            if reply.class() != 2 {
+                findings.note(
+                    self.place,
+                    format_args!(
+                        "the MTA refuses the client 192.0.2.1 at once ({}): whether it would relay for a stranger stays open",
+                        shown(&reply)
+                    ),
+                    "",
+                );
+                return Ok(Next::Stop);
+            }
+            greeting = Some(reply);
+        }
+        if let Some(greeting) = greeting {
+            let what = format_args!(
+                "XCLIENT is done, the client 192.0.2.1 is greeted: {}",
+                shown(&greeting)
+            );
+            findings.ok(self.place, what);
+        }
+        let ehlo = talk.ask(hello)?;
+        if ehlo.class() != 2 {
+            let what = format_args!("EHLO after XCLIENT is answered {}", shown(&ehlo));
+            findings.error(self.place, what, SERVICE);
+            return Ok(Next::Stop);
+        }
+        Ok(Next::GoOn(ehlo))
+    }
+
+    /// What clients get to see of the MTA's extensions.
+    fn keywords(&self, ehlo: &Reply, findings: &mut Findings) {
+        let mut passed = ehlo.clone();
+        ehlo::filter(&mut passed, true);
+        let keyword = |line: &[u8]| outside(line.split(|&b| b == b' ').next().unwrap_or_default());
+        let names = |lines: Vec<String>| match lines.is_empty() {
+            true => "nothing".to_owned(),
+            false => lines.join(", "),
+        };
+        let kept: Vec<&[u8]> = passed.lines().skip(1).collect();
+        let taken = ehlo.lines().skip(1).filter(|line| !kept.contains(line));
+        let taken: Vec<_> = taken.map(keyword).collect();
+        let kept = kept.into_iter().map(keyword).collect();
+        let tls = taken.iter().any(|keyword| keyword.eq_ignore_ascii_case("STARTTLS"));
+        findings.ok(
+            self.place,
+            format_args!("of its EHLO clients see {}; not {}", names(kept), names(taken)),
+        );
+        if tls {
+            findings.note(
+                self.place,
+                "the MTA offers STARTTLS, which clients do not see: this version has no TLS",
+                "",
+            );
+        }
+    }
+
+    /// Would it relay for strangers, and if so, does something keep them from it?
+    fn verdict(&self, identity: Identity, relays: Relays, findings: &mut Findings) {
+        match relays {
+            Relays::Refuses(reply) => {
+                let what = format_args!("the MTA does not relay for strangers ({})", shown(&reply));
+                findings.ok(self.place, what);
+            }
+            Relays::Undecided(why) => findings.note(
+                self.place,
+                format_args!("whether the MTA would relay for strangers stays open: {why}"),
+                "try a RCPT TO: for a domain that is not yours from outside; it must be refused",
+            ),
+            Relays::Takes(reply) => return self.takes(identity, &reply, findings),
+        }
+        if self.is_program && self.guard == Guard::Nothing {
+            findings.warning(
+                self.place,
+                "a program mostly takes its client for a local user, for whom it relays (sendmail -bs does)",
+                "add the filter relay",
+            );
+        }
+    }
+
+    fn takes(&self, identity: Identity, reply: &Reply, findings: &mut Findings) {
+        let taken = format!("RCPT TO:<{ELSEWHERE}> is answered {}", shown(reply));
+        let knows = match (identity, self.is_program) {
+            (_, true) => "what it takes for a local user",
+            (Identity::None, _) => "this host, which is how it sees every client",
+            _ => "the client 192.0.2.1, a stranger",
+        };
+        match self.guard {
+            Guard::Relay => {
+                let what = format_args!("the MTA relays for {knows} ({taken}); the filter relay is before it");
+                findings.ok(self.place, what);
+            }
+            Guard::Partly => findings.warning(
+                self.place,
+                format_args!("the MTA relays for {knows} ({taken}); the filter relay has exceptions"),
+                "make sure that no stranger is among the exceptions",
+            ),
+            Guard::Perhaps => findings.warning(
+                self.place,
+                format_args!(
+                    "the MTA relays for {knows} ({taken}); only a program that is asked about messages may keep strangers from it"
+                ),
+                "make sure that it does, or add the filter relay",
+            ),
+            Guard::Nothing => findings.error(
+                self.place,
+                format_args!("OPEN RELAY: the MTA relays for {knows} ({taken})"),
+                match identity {
+                    Identity::None if !self.is_program => {
+                        "add the filter relay; or tell the MTA who the client is (identity) and let it not \
+                         relay for strangers; or let it not relay for this host"
+                    }
+                    Identity::None => "add the filter relay",
+                    _ => "the MTA relays for everybody: change that in its own configuration, or add the filter relay",
+                },
+            ),
+        }
+    }
+}
+
+/// What does the MTA say to a foreign recipient? Never DATA.
+fn relays(talk: &mut Conversation<'_>, our_name: &str) -> Result<Relays, Fault> {
+    let mut mail = talk.ask(&format!("MAIL FROM:<postmaster@{our_name}>"))?;
+    if mail.class() != 2 && mail.code != 421 {
+        // Our name may have no MX; every MTA takes mail from nobody (RFC 5321 4.5.5).
+        mail = talk.ask("MAIL FROM:<>")?;
+    }
+    if mail.class() != 2 {
+        return Ok(Relays::Undecided(format!("MAIL is answered {}", shown(&mail))));
+    }
+    let rcpt = talk.ask(&format!("RCPT TO:<{ELSEWHERE}>"))?;
+    if rcpt.code != 421 {
+        talk.ask("RSET")?;
+    }
+    Ok(match rcpt.class() {
+        2 => Relays::Takes(rcpt),
+        5 if !is_about_the_domain(rcpt.last_line()) => Relays::Refuses(rcpt),
+        5 => {
+            Relays::Undecided(format!("{} is about the domain, which does not exist", shown(&rcpt)))
+        }
+        _ => Relays::Undecided(format!("RCPT is answered {}", shown(&rcpt))),
+    })
+}
+
+/// Does the enhanced code say that the domain is wrong (RFC 3463 3.2, 3.5), which says
+/// nothing of domains that exist?
+fn is_about_the_domain(text: &[u8]) -> bool {
+    ["5.1.2", "5.1.10", "5.4."].iter().any(|code| text.starts_with(code.as_bytes()))
+}
+
+/// A reply in one line.
+fn shown(reply: &Reply) -> String {
+    outside(format!("{} {}", reply.code, String::from_utf8_lossy(reply.last_line())).as_bytes())
+}
