@@ -78,6 +78,8 @@ pub struct Loaded {
     pub note: Option<String>,
     /// The files of lists that were opened for it.
     pub lists: Vec<Place>,
+    /// What changes with its text.
+    pub edition: [u64; 7],
 }
 
 /// Reads the configuration; `overrides` is what overrides the file. Compiled forms,
@@ -105,6 +107,7 @@ pub fn load(
     loaded.usual = nothing && loaded.settings.has_usual_filters();
     if let Some(read) = read {
         loaded.note = read.note;
+        loaded.edition = file::identity(&read.stat);
         // The process is a session, and ends before it would be of use to free it.
         std::mem::forget(read.document);
     }
