@@ -331,6 +331,6 @@ mod tests {
             .into_iter()
             .map(|k| format!("{}:{}.{}={}", k.line, k.section, k.name, k.value))
             .collect();
-        assert_eq!(keys, ["3:A.b=c   d", "8:E.f="]);
+        assert_eq!(keys, ["3:A.b=c  d", "8:E.f="]);
     }
 }
