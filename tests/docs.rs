@@ -129,7 +129,7 @@ fn every_mode_is_in_the_manual_page_in_the_readme_and_in_help() {
     for mode in ["listen", "try", "compile", "check"] {
         assert!(synopsis.source.contains(&format!(".Nm\n.Cm {mode}\n")), "synopsis: {mode}");
         assert!(text.source.contains(&format!(".Nm Cm {mode}\n")), "description: {mode}");
-        assert!(README.contains(&format!("smtp-wrapper {mode}")), "README: {mode}");
+        assert!(README.contains(&format!("`{mode}`")), "README: {mode}");
         assert!(help.contains(&format!(" smtp-wrapper {mode} ")), "--help: {mode}");
     }
 }

@@ -338,8 +338,8 @@ pub fn help() -> String {
          ADDRESS is PORT, HOST:PORT or [IPv6]:PORT; none: the socket systemd passed, else port 25.\n\
          SMTP_WRAPPER_OPTIONS in the environment holds more options of a session; the\n\
          command line overrides it, and both override the configuration.\n\
-         Exit status: 0 the client ended it, 1 check found an error, 70 internal fault, 75 MTA away,\n\
-         78 usage.\n",
+         Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage;\n\
+         of check: 0 there is no error, 1 there is one.\n",
     );
     out
 }

@@ -13,18 +13,24 @@ pub(super) fn open_to_others(path: &Path) -> Option<String> {
     if others_write(&own) {
         return Some(format!("may be written by others than its owner (mode {:03o})", mode(&own)));
     }
-    let folder = real.ancestors().skip(1).find(|folder| {
+    // The folders that a link lies in count as much as those of what it leads to.
+    let named = std::path::absolute(path).ok()?;
+    let folder = named.ancestors().skip(1).chain(real.ancestors().skip(1)).find(|folder| {
         // In one with the sticky bit only the owner of a file may replace it.
         stat(*folder).is_ok_and(|stat| others_write(&stat) && mode(&stat) & 0o1000 == 0)
     })?;
     Some(format!("may be replaced by others: they may write {}", folder.display()))
 }
 
-/// Says that the file is neither root's nor ours.
+/// Says that the file, or a folder that it lies in, is neither root's nor ours.
 pub(super) fn owned_by_another(path: &Path) -> Option<String> {
-    let uid = stat(path).ok()?.st_uid;
-    let known = uid == 0 || uid == geteuid().as_raw();
-    (!known).then(|| format!("belongs to the user {uid}, who may change it"))
+    let real = std::fs::canonicalize(path).ok()?;
+    real.ancestors().find_map(|of| {
+        let uid = stat(of).ok()?.st_uid;
+        let known = uid == 0 || uid == geteuid().as_raw();
+        let what = if of == real { "it".to_owned() } else { of.display().to_string() };
+        (!known).then(|| format!("{what} belongs to the user {uid}, who may change it"))
+    })
 }
 
 /// May others write it? A group of one's own, as useradd makes it, is nobody else.

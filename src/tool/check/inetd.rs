@@ -103,7 +103,7 @@ fn inetd(at: &str, line: &str, findings: &mut Findings) -> Option<User> {
 fn session(at: &str, program: &str, options: &[&str], findings: &mut Findings) -> Option<()> {
     let words: Vec<String> =
         std::iter::once(&program).chain(options).map(|word| (*word).to_owned()).collect();
-    let asked = command(at, &words, findings)?;
+    let asked = command(at, &words, None, findings)?;
     if asked.mode != Mode::Session {
         findings.error(at, "starts no session: inetd accepts connections itself", LINE);
         return None;

@@ -22,6 +22,9 @@ const ELSEWHERE: &str = "probe@relay-test.invalid";
 /// greets at once, but for some delay of its own.
 const WITHOUT_HEADER: Duration = Duration::from_secs(3);
 
+/// Keywords that are shown: no MTA has so many.
+const KEYWORDS: usize = 40;
+
 const SERVICE: &str = "see \"Who the client is\" in the README for the MTA's setting";
 
 /// What guards the MTA on our side.
@@ -219,7 +222,15 @@ impl Teller<'_> {
             return Ok(Next::Stop);
         }
         let hello = format!("EHLO {}", self.our_name);
-        let ehlo = talk.ask(&hello)?;
+        let ehlo = match talk.ask(&hello) {
+            // It took the header for a command, or for several.
+            Err(fault) if matches!(identity, Identity::Proxy(_)) => {
+                let what = format_args!("it does not take the PROXY header: {fault}");
+                findings.error(self.place, what, SERVICE);
+                return Ok(Next::Stop);
+            }
+            ehlo => ehlo?,
+        };
         if ehlo.class() != 2 {
             let (what, remedy) = match identity {
                 Identity::Proxy(_) => ("it does not take the PROXY header", SERVICE),
@@ -305,9 +316,10 @@ impl Teller<'_> {
         let mut passed = ehlo.clone();
         ehlo::filter(&mut passed, true);
         let keyword = |line: &[u8]| outside(line.split(|&b| b == b' ').next().unwrap_or_default());
-        let names = |lines: Vec<String>| match lines.is_empty() {
-            true => "nothing".to_owned(),
-            false => lines.join(", "),
+        let names = |lines: Vec<String>| match lines.get(..KEYWORDS) {
+            _ if lines.is_empty() => "nothing".to_owned(),
+            Some(some) => format!("{} and {} more", some.join(", "), lines.len() - KEYWORDS),
+            None => lines.join(", "),
         };
         let kept: Vec<&[u8]> = passed.lines().skip(1).collect();
         let taken = ehlo.lines().skip(1).filter(|line| !kept.contains(line));
@@ -401,8 +413,18 @@ fn relays(talk: &mut Conversation<'_>, our_name: &str) -> Result<Relays, Fault> 
         return Ok(Relays::Undecided(format!("MAIL is answered {}", shown(&mail))));
     }
     let rcpt = talk.ask(&format!("RCPT TO:<{ELSEWHERE}>"))?;
-    if rcpt.code != 421 {
+    // Is it the recipient that it refuses? Postfix says at RCPT what it has against the
+    // client, its HELO or the sender; postmaster is one that it should take (RFC 5321 4.5.1).
+    let ours = if rcpt.class() == 5 { Some(talk.ask("RCPT TO:<postmaster>")?) } else { None };
+    let last = ours.as_ref().unwrap_or(&rcpt);
+    if last.code != 421 {
         talk.ask("RSET")?;
+    }
+    if let Some(ours) = ours
+        && code(&ours) == code(&rcpt)
+    {
+        let why = format!("{}, and postmaster likewise: it is not the recipient", shown(&rcpt));
+        return Ok(Relays::Undecided(why));
     }
     Ok(match rcpt.class() {
         2 => Relays::Takes(rcpt),
@@ -418,6 +440,13 @@ fn relays(talk: &mut Conversation<'_>, our_name: &str) -> Result<Relays, Fault> 
 /// nothing of domains that exist?
 fn is_about_the_domain(text: &[u8]) -> bool {
     ["5.1.2", "5.1.10", "5.4."].iter().any(|code| text.starts_with(code.as_bytes()))
+}
+
+/// A reply's code, and the enhanced one if there is any.
+fn code(reply: &Reply) -> (u16, &[u8]) {
+    let word = reply.last_line().split(|&b| b == b' ').next().unwrap_or_default();
+    let enhanced = word.iter().all(|&b| b.is_ascii_digit() || b == b'.');
+    (reply.code, if enhanced { word } else { b"" })
 }
 
 /// A reply in one line.

@@ -64,7 +64,11 @@ fn state(seen: &Seen, users: &[User], findings: &mut Findings) {
     }
     for user in users.iter().filter(|user| !may_write(user, &stat)) {
         let what = format_args!("the state directory cannot be written by {}", user.name);
-        findings.error(&name, what, format_args!("chown {} {name}; chmod 700 {name}", user.name));
+        let remedy = format_args!("chown {} {name}; chmod 700 {name}", user.name);
+        match wanted {
+            true => findings.error(&name, what, remedy),
+            false => findings.note(&name, what, remedy),
+        }
     }
     // Root may write everything, which says nothing of the sessions' user.
     let we = geteuid();

@@ -179,7 +179,7 @@ impl Unit<'_> {
         if named_twice && words.len() > 1 {
             words.remove(1);
         }
-        let asked = command(&at, &words, findings)?;
+        let asked = command(&at, &words, self.environment(), findings)?;
         match asked.mode {
             Mode::Session => self.session(findings),
             Mode::Listen => {
@@ -199,6 +199,16 @@ impl Unit<'_> {
         }
         findings.ok(&at, "the program is there, and takes its options");
         self.user(findings)
+    }
+
+    /// The options in the environment, if the unit has any.
+    fn environment(&self) -> Option<OsString> {
+        let keys = self.keys.iter().filter(|key| key.name == "Environment");
+        let mut set = keys.flat_map(|key| words(&key.value));
+        set.find_map(|set| {
+            let (name, value) = set.split_once('=')?;
+            (name == cli::OPTIONS_VARIABLE).then(|| value.into())
+        })
     }
 
     fn session(&self, findings: &mut Findings) {
@@ -252,7 +262,8 @@ impl Unit<'_> {
                         "systemd-sysusers makes it, with systemd/smtp-wrapper.conf",
                     );
                 }
-                user
+                // A state directory that systemd makes is the user's.
+                user.filter(|_| self.key("StateDirectory").is_none())
             }
         }
     }
@@ -278,7 +289,12 @@ fn words(line: &str) -> Vec<String> {
 
 /// Is there such a program, and does it take these options, if it is ours? What it
 /// is asked for.
-pub(super) fn command(at: &str, words: &[String], findings: &mut Findings) -> Option<Invocation> {
+pub(super) fn command(
+    at: &str,
+    words: &[String],
+    environment: Option<OsString>,
+    findings: &mut Findings,
+) -> Option<Invocation> {
     let (program, options) = words.split_first()?;
     let path = Path::new(program);
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -291,12 +307,14 @@ pub(super) fn command(at: &str, words: &[String], findings: &mut Findings) -> Op
         findings.note(at, format_args!("starts {program}, which is not looked at"), "");
         return None;
     }
-    let asked = cli::parse(options.iter().map(OsString::from), None)
+    let asked = cli::parse(options.iter().map(OsString::from), environment.clone())
         .and_then(|asked| asked.apply(&mut crate::config::Settings::default()).map(|()| asked));
     match asked {
         Ok(asked) => {
             if asked.has_options() {
-                let options = options.join(" ");
+                let environment = environment.as_ref().map(|words| words.to_string_lossy());
+                let words = environment.as_deref().into_iter().chain(options.iter().map(|o| &**o));
+                let options = words.collect::<Vec<_>>().join(" ");
                 let what = format_args!("sessions get options of their own: {options}");
                 findings.note(at, what, "are they given to this check too?");
             }
