@@ -114,6 +114,16 @@ pub fn load(
     Ok(loaded)
 }
 
+impl Settings {
+    /// The name under which we speak.
+    pub(crate) fn our_name(&self) -> String {
+        let system = rustix::system::uname();
+        let name = self.hostname.or_else(|| system.nodename().to_str().ok());
+        let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+        name.filter(sound).unwrap_or("localhost").to_owned()
+    }
+}
+
 /// A file that was read, and whose names are all known.
 pub(crate) struct Read {
     pub(crate) path: &'static str,

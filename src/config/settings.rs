@@ -368,14 +368,6 @@ impl Settings {
         Ok(())
     }
 
-    /// The name under which we speak.
-    pub(crate) fn our_name(&self) -> String {
-        let system = rustix::system::uname();
-        let name = self.hostname.or_else(|| system.nodename().to_str().ok());
-        let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
-        name.filter(sound).unwrap_or("localhost").to_owned()
-    }
-
     /// Who is asked for names.
     pub(crate) fn dns(&self) -> &Dns {
         self.dns.as_deref().unwrap_or(&dns::USUAL)

@@ -16,6 +16,7 @@ mod inetd;
 mod lists;
 mod mta;
 mod programs;
+mod relaying;
 mod surroundings;
 mod units;
 mod users;

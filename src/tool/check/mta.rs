@@ -14,9 +14,7 @@ use crate::upstream::Upstream;
 use super::configuration::Seen;
 use super::conversation::{Conversation, Fault, STRANGER, limit};
 use super::findings::{Findings, outside};
-
-/// A mailbox in a domain that is nobody's and never will be (RFC 2606 2).
-const ELSEWHERE: &str = "probe@relay-test.invalid";
+use super::relaying::{Guard, Relays, Verdict, relays};
 
 /// An MTA that wants a PROXY header waits for it and says nothing; one that does not
 /// greets at once, but for some delay of its own.
@@ -27,33 +25,10 @@ const KEYWORDS: usize = 40;
 
 const SERVICE: &str = "see \"Who the client is\" in the README for the MTA's setting";
 
-/// What guards the MTA on our side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Guard {
-    /// The filter `relay`.
-    Relay,
-    /// The filter `relay`, but not always.
-    Partly,
-    /// A program is asked about messages; what it says cannot be known.
-    Perhaps,
-    Nothing,
-}
-
 /// Looks at each MTA.
 pub(super) fn check(seen: Seen, mut wires: Wires, findings: &mut Findings) {
     let settings = &seen.loaded.settings;
-    let excepts = |key: &str| {
-        let has = |table: &crate::config::document::Table| {
-            table.entries.iter().any(|entry| entry.key == key)
-        };
-        seen.of_type("relay").all(|(_, table)| has(table))
-    };
-    let guard = match seen.loaded.chain.guards_mta() {
-        true if excepts("except") => Guard::Partly,
-        true => Guard::Relay,
-        false if seen.asks_about_messages() => Guard::Perhaps,
-        false => Guard::Nothing,
-    };
+    let guard = Guard::of(&seen);
     let our_name = settings.our_name();
     let limit = limit(settings.time_limit);
     for upstream in settings.upstream.iter() {
@@ -86,14 +61,6 @@ struct Visit<'a> {
     findings: &'a mut Findings,
 }
 
-/// What the MTA says to a foreign recipient of a stranger.
-enum Relays {
-    Takes(Reply),
-    Refuses(Reply),
-    /// There is no telling, for this reason.
-    Undecided(String),
-}
-
 /// Was something found that makes it useless to go on?
 enum Next {
     GoOn(Reply),
@@ -112,12 +79,7 @@ impl Visit<'_> {
                 return false;
             }
         };
-        let teller = Teller {
-            place: &self.place,
-            our_name: self.our_name,
-            guard: self.guard,
-            is_program: self.upstream.is_program(),
-        };
+        let teller = Teller { place: &self.place, our_name: self.our_name };
         let outcome = teller.introduce(&mut talk, self.identity, self.findings);
         let outcome = match outcome {
             Ok(Next::GoOn(ehlo)) => {
@@ -135,7 +97,13 @@ impl Visit<'_> {
         }
         match outcome {
             Ok(Some(relays)) => {
-                teller.verdict(self.identity, relays, self.findings);
+                let verdict = Verdict {
+                    place: &self.place,
+                    guard: self.guard,
+                    identity: self.identity,
+                    is_program: self.upstream.is_program(),
+                };
+                verdict.tell(relays, self.findings);
                 true
             }
             Ok(None) => false,
@@ -195,8 +163,6 @@ impl Visit<'_> {
 struct Teller<'a> {
     place: &'a str,
     our_name: &'a str,
-    guard: Guard,
-    is_program: bool,
 }
 
 impl Teller<'_> {
@@ -338,118 +304,9 @@ impl Teller<'_> {
             );
         }
     }
-
-    /// Would it relay for strangers, and if so, does something keep them from it?
-    fn verdict(&self, identity: Identity, relays: Relays, findings: &mut Findings) {
-        match relays {
-            Relays::Refuses(reply) => {
-                let what = format_args!("the MTA does not relay for strangers ({})", shown(&reply));
-                findings.ok(self.place, what);
-            }
-            Relays::Undecided(why) => findings.note(
-                self.place,
-                format_args!("whether the MTA would relay for strangers stays open: {why}"),
-                "try a RCPT TO: for a domain that is not yours from outside; it must be refused",
-            ),
-            Relays::Takes(reply) => return self.takes(identity, &reply, findings),
-        }
-        if self.is_program && self.guard == Guard::Nothing {
-            findings.warning(
-                self.place,
-                "a program mostly takes its client for a local user, for whom it relays (sendmail -bs does)",
-                "add the filter relay",
-            );
-        }
-    }
-
-    fn takes(&self, identity: Identity, reply: &Reply, findings: &mut Findings) {
-        let taken = format!("RCPT TO:<{ELSEWHERE}> is answered {}", shown(reply));
-        let knows = match (identity, self.is_program) {
-            (_, true) => "what it takes for a local user",
-            (Identity::None, _) => "this host, which is how it sees every client",
-            _ => "the client 192.0.2.1, a stranger",
-        };
-        match self.guard {
-            Guard::Relay => {
-                let what = format_args!("the MTA relays for {knows} ({taken}); the filter relay is before it");
-                findings.ok(self.place, what);
-            }
-            Guard::Partly => findings.warning(
-                self.place,
-                format_args!("the MTA relays for {knows} ({taken}); the filter relay has exceptions"),
-                "make sure that no stranger is among the exceptions",
-            ),
-            Guard::Perhaps => findings.warning(
-                self.place,
-                format_args!(
-                    "the MTA relays for {knows} ({taken}); only a program that is asked about messages may keep strangers from it"
-                ),
-                "make sure that it does, or add the filter relay",
-            ),
-            Guard::Nothing => findings.error(
-                self.place,
-                format_args!("OPEN RELAY: the MTA relays for {knows} ({taken})"),
-                match identity {
-                    Identity::None if !self.is_program => {
-                        "add the filter relay; or tell the MTA who the client is (identity) and let it not \
-                         relay for strangers; or let it not relay for this host"
-                    }
-                    Identity::None => "add the filter relay",
-                    _ => "the MTA relays for everybody: change that in its own configuration, or add the filter relay",
-                },
-            ),
-        }
-    }
-}
-
-/// What does the MTA say to a foreign recipient? Never DATA.
-fn relays(talk: &mut Conversation<'_>, our_name: &str) -> Result<Relays, Fault> {
-    let mut mail = talk.ask(&format!("MAIL FROM:<postmaster@{our_name}>"))?;
-    if mail.class() != 2 && mail.code != 421 {
-        // Our name may have no MX; every MTA takes mail from nobody (RFC 5321 4.5.5).
-        mail = talk.ask("MAIL FROM:<>")?;
-    }
-    if mail.class() != 2 {
-        return Ok(Relays::Undecided(format!("MAIL is answered {}", shown(&mail))));
-    }
-    let rcpt = talk.ask(&format!("RCPT TO:<{ELSEWHERE}>"))?;
-    // Is it the recipient that it refuses? Postfix says at RCPT what it has against the
-    // client, its HELO or the sender; postmaster is one that it should take (RFC 5321 4.5.1).
-    let ours = if rcpt.class() == 5 { Some(talk.ask("RCPT TO:<postmaster>")?) } else { None };
-    let last = ours.as_ref().unwrap_or(&rcpt);
-    if last.code != 421 {
-        talk.ask("RSET")?;
-    }
-    if let Some(ours) = ours
-        && code(&ours) == code(&rcpt)
-    {
-        let why = format!("{}, and postmaster likewise: it is not the recipient", shown(&rcpt));
-        return Ok(Relays::Undecided(why));
-    }
-    Ok(match rcpt.class() {
-        2 => Relays::Takes(rcpt),
-        5 if !is_about_the_domain(rcpt.last_line()) => Relays::Refuses(rcpt),
-        5 => {
-            Relays::Undecided(format!("{} is about the domain, which does not exist", shown(&rcpt)))
-        }
-        _ => Relays::Undecided(format!("RCPT is answered {}", shown(&rcpt))),
-    })
-}
-
-/// Does the enhanced code say that the domain is wrong (RFC 3463 3.2, 3.5), which says
-/// nothing of domains that exist?
-fn is_about_the_domain(text: &[u8]) -> bool {
-    ["5.1.2", "5.1.10", "5.4."].iter().any(|code| text.starts_with(code.as_bytes()))
-}
-
-/// A reply's code, and the enhanced one if there is any.
-fn code(reply: &Reply) -> (u16, &[u8]) {
-    let word = reply.last_line().split(|&b| b == b' ').next().unwrap_or_default();
-    let enhanced = word.iter().all(|&b| b.is_ascii_digit() || b == b'.');
-    (reply.code, if enhanced { word } else { b"" })
 }
 
 /// A reply in one line.
-fn shown(reply: &Reply) -> String {
+pub(super) fn shown(reply: &Reply) -> String {
     outside(format!("{} {}", reply.code, String::from_utf8_lossy(reply.last_line())).as_bytes())
 }
