@@ -133,3 +133,19 @@ fn broken_units_and_lines_of_inetd_fail() {
         found.ends(i32::from(severity == "error")).says(severity, what);
     }
 }
+
+#[test]
+fn what_sessions_cannot_read_is_an_error() {
+    let (folder, path) = config("[[filter]]\ntype = \"allow\"\nlists = [\"a.list\"]\n");
+    let list = folder.file("a.list");
+    fs::write(&list, "192.0.2.1\n").unwrap();
+    let inetd = folder.file("inetd.conf");
+    fs::write(&inetd, format!("smtp stream tcp nowait.9 nobody {BINARY} x\n")).unwrap();
+    let options = ["--config", path.to_str().unwrap(), "--inetd", inetd.to_str().unwrap()];
+    fs::set_permissions(&list, fs::Permissions::from_mode(0o640)).unwrap();
+    check(refusing(), &options).0.ends(1).says("error", "a.list: sessions cannot read it");
+    fs::set_permissions(&list, fs::Permissions::from_mode(0o644)).unwrap();
+    check(refusing(), &options).0.ends(0);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    check(refusing(), &options).0.ends(1).says("error", "they run as nobody");
+}

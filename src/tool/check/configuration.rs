@@ -8,6 +8,7 @@ use crate::config::{self, Loaded, Source, compiled};
 
 use super::files;
 use super::findings::{Findings, placed};
+use super::users::User;
 
 /// What sessions would run with.
 pub(super) struct Seen {
@@ -15,6 +16,8 @@ pub(super) struct Seen {
     pub(super) loaded: Loaded,
     /// The tables of its filters, in their order, with their places.
     pub(super) filters: Vec<(String, Table)>,
+    /// Whom sessions run as, as far as units and lines of inetd tell.
+    pub(super) users: Vec<User>,
 }
 
 impl Seen {
@@ -41,7 +44,7 @@ pub(super) fn text(table: &Table, key: &str) -> Option<&'static str> {
 }
 
 /// Reads the configuration as a session does; `None` if it would not run.
-pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Option<Seen> {
+pub(super) fn check(asked: &Invocation, users: Vec<User>, findings: &mut Findings) -> Option<Seen> {
     let path = match asked.source {
         Source::Default => Some(config::FILE).filter(|path| Path::new(path).exists()),
         Source::Named(path) => Some(path),
@@ -56,6 +59,10 @@ pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Option<Seen>
             );
         } else if let Some(whose) = files::owned_by_another(Path::new(path)) {
             findings.warning(path, whose, format_args!("chown root {path}"));
+        }
+        if let Some(user) = files::not_for(&users, Path::new(path)) {
+            let what = format_args!("sessions cannot read it: they run as {}", user.name);
+            findings.error(path, what, format_args!("chmod 644 {path}"));
         }
     }
     let read = asked.load().and_then(|loaded| Ok((loaded, config::document(asked.source, true)?)));
@@ -89,7 +96,7 @@ pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Option<Seen>
     let tables = document.map(|read| read.document.tables).unwrap_or_default();
     let tables = tables.into_iter().filter(|table| table.repeated);
     filters.extend(tables.map(|table| (format!("{place}:{}", table.line), table)));
-    Some(Seen { loaded, filters })
+    Some(Seen { loaded, filters, users })
 }
 
 fn compiled_form(path: &str, note: Option<String>, findings: &mut Findings) {

@@ -5,6 +5,8 @@ use std::path::Path;
 use rustix::fs::{Stat, stat};
 use rustix::process::geteuid;
 
+use super::users::User;
+
 /// Says who else than root and the owner may change the file, or put another in
 /// its place; `None` if nobody may, or there is no file.
 pub(super) fn open_to_others(path: &Path) -> Option<String> {
@@ -37,6 +39,23 @@ pub(super) fn owned_by_another(path: &Path) -> Option<String> {
 fn others_write(stat: &Stat) -> bool {
     let group = mode(stat) & 0o020 != 0 && stat.st_gid != 0 && stat.st_gid != stat.st_uid;
     mode(stat) & 0o002 != 0 || group
+}
+
+/// May this user do all this (0o4 read, 0o2 write, 0o1 execute or enter)? By the
+/// permissions of owner, group and others; further groups of the user are not looked at.
+pub(super) fn may(user: &User, stat: &Stat, what: u32) -> bool {
+    let shift = match (user.uid == stat.st_uid, user.gid == stat.st_gid) {
+        (true, _) => 6,
+        (_, true) => 3,
+        _ => 0,
+    };
+    user.uid == 0 || mode(stat) >> shift & what == what
+}
+
+/// The first of the users who may not read the file.
+pub(super) fn not_for<'a>(users: &'a [User], path: &Path) -> Option<&'a User> {
+    let stat = stat(path).ok()?;
+    users.iter().find(|user| !may(user, &stat, 0o4))
 }
 
 /// Its permissions.

@@ -9,6 +9,7 @@ use crate::{dates, providers};
 use super::configuration::Seen;
 use super::files;
 use super::findings::{Findings, placed};
+use super::users::User;
 
 /// Warnings about one list that are shown.
 const WARNINGS: usize = 10;
@@ -22,7 +23,7 @@ pub(super) fn check(seen: &Seen, findings: &mut Findings) {
     for &place in &seen.loaded.lists {
         if !done.contains(&place) {
             done.push(place);
-            list(place, findings);
+            list(place, &seen.users, findings);
         }
     }
     let knows_providers = |(_, table): &&(String, crate::config::document::Table)| {
@@ -41,7 +42,7 @@ pub(super) fn check(seen: &Seen, findings: &mut Findings) {
     }
 }
 
-fn list(place: Place, findings: &mut Findings) {
+fn list(place: Place, users: &[User], findings: &mut Findings) {
     let name = place.path.display().to_string();
     if let Some(how) = files::open_to_others(place.path) {
         findings.warning(
@@ -49,6 +50,10 @@ fn list(place: Place, findings: &mut Findings) {
             format_args!("{how}: who may write it decides on clients"),
             format_args!("chown root {name}; chmod 644 {name}"),
         );
+    }
+    if let Some(user) = files::not_for(users, place.path) {
+        let what = format_args!("sessions cannot read it: they run as {}", user.name);
+        findings.error(&name, what, format_args!("chmod 644 {name}"));
     }
     let read = place.open(true).and_then(|file| Ok((file, Compiling::read(place, &mut |_| {})?)));
     let (file, compiling) = match read {

@@ -111,7 +111,8 @@ impl Visit<'_> {
                 self.findings.error(
                     &self.place,
                     format_args!("after {}: {fault}", outside(asked.as_bytes())),
-                    "look at the MTA's own log; a session would answer 421 or 451",
+                    "look at the MTA's own log: does it wait for a PROXY header (identity)? a session would answer 421 \
+                     or 451",
                 );
                 false
             }
@@ -183,7 +184,8 @@ impl Teller<'_> {
             findings.error(
                 self.place,
                 format_args!("the MTA does not let us in, but greets with {}", shown(&greeting)),
-                "look at the MTA's own log; it has to take connections from this host",
+                "look at the MTA's own log: does it take connections from this host? does it want a PROXY header \
+                 (identity)?",
             );
             return Ok(Next::Stop);
         }

@@ -12,9 +12,14 @@ use crate::upstream::Upstream;
 use super::configuration::Seen;
 use super::files;
 use super::findings::{Findings, outside};
+use super::users::User;
 
 /// Octets of a first line that the kernel looks at (BINPRM_BUF_SIZE of Linux).
 const FIRST_LINE: u64 = 256;
+
+/// What becomes of sessions without it.
+const FILTER: &str = "until then what it judges is refused for now (451), or passes (on_error)";
+const MTA: &str = "name the MTA's program, as in exec:/usr/sbin/sendmail -bs";
 
 /// Looks at each.
 pub(super) fn check(seen: &Seen, findings: &mut Findings) {
@@ -23,22 +28,21 @@ pub(super) fn check(seen: &Seen, findings: &mut Findings) {
         if let Some(Value::List(words)) = run.map(|entry| &entry.value)
             && let Some(Value::Text(path)) = words.first()
         {
-            program(place, path, findings);
+            program(place, path, (&seen.users, FILTER), findings);
         }
     }
     for upstream in seen.loaded.settings.upstream.iter() {
         if let Upstream::Exec(run) = upstream
             && let Some(path) = run.split_ascii_whitespace().next()
         {
-            program(&upstream.to_string(), path, findings);
+            program(&upstream.to_string(), path, (&seen.users, MTA), findings);
         }
     }
 }
 
 /// Is this a program that can be started, and that only root may change?
-fn program(place: &str, path: &str, findings: &mut Findings) {
+fn program(place: &str, path: &str, (users, without): (&[User], &str), findings: &mut Findings) {
     let file = Path::new(path);
-    let without = "until then what it judges is refused for now (451), or passes (on_error)";
     let stat = match stat(file) {
         Ok(stat) => stat,
         Err(error) => {
@@ -52,6 +56,10 @@ fn program(place: &str, path: &str, findings: &mut Findings) {
         let what =
             format_args!("program {path} may not be executed (mode {:03o})", files::mode(&stat));
         return findings.error(place, what, format_args!("chmod 755 {path}"));
+    }
+    if let Some(user) = users.iter().find(|user| !files::may(user, &stat, 0o1)) {
+        let what = format_args!("sessions, which run as {}, may not execute {path}", user.name);
+        findings.error(place, what, format_args!("chmod 755 {path}"));
     }
     if let Some(how) = files::open_to_others(file) {
         findings.error(

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Access, FileType, Stat, access, stat};
+use rustix::fs::{Access, FileType, access, stat};
 use rustix::process::geteuid;
 
 use crate::activation::Client;
@@ -19,19 +19,18 @@ use super::configuration::{Seen, text};
 use super::conversation::STRANGER;
 use super::files;
 use super::findings::Findings;
-use super::users::User;
 
 /// For the answers of one name server to one question.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Looks at all of it; `users` are those that sessions run as, as far as is known.
-pub(super) fn check(seen: &Seen, users: &[User], wires: &Wires, findings: &mut Findings) {
-    state(seen, users, findings);
+/// Looks at all of it.
+pub(super) fn check(seen: &Seen, wires: &Wires, findings: &mut Findings) {
+    state(seen, findings);
     names(seen, wires, findings);
     syslog(seen.loaded.settings.log, findings);
 }
 
-fn state(seen: &Seen, users: &[User], findings: &mut Findings) {
+fn state(seen: &Seen, findings: &mut Findings) {
     let directory = seen.loaded.settings.state;
     let name = directory.display().to_string();
     let tarpit = |(_, table): &(String, _)| text(table, "on_hit") == Some("tarpit");
@@ -62,7 +61,7 @@ fn state(seen: &Seen, users: &[User], findings: &mut Findings) {
         let what = format_args!("the state directory {how}: what sessions remember can be forged");
         findings.warning(&name, what, format_args!("chmod 700 {name}"));
     }
-    for user in users.iter().filter(|user| !may_write(user, &stat)) {
+    for user in seen.users.iter().filter(|user| !files::may(user, &stat, 0o3)) {
         let what = format_args!("the state directory cannot be written by {}", user.name);
         let remedy = format_args!("chown {} {name}; chmod 700 {name}", user.name);
         match wanted {
@@ -72,24 +71,13 @@ fn state(seen: &Seen, users: &[User], findings: &mut Findings) {
     }
     // Root may write everything, which says nothing of the sessions' user.
     let we = geteuid();
-    if users.is_empty() && !we.is_root() && access(directory, Access::WRITE_OK).is_err() {
+    if seen.users.is_empty() && !we.is_root() && access(directory, Access::WRITE_OK).is_err() {
         let what =
             format_args!("the state directory cannot be written by the user {}", we.as_raw());
         return findings.warning(&name, what, "run check as the user that sessions run as");
     }
     findings
         .ok(&name, format_args!("the state directory is there, mode {:03o}", files::mode(&stat)));
-}
-
-/// By the permissions of owner, group and others; other groups of the user are not
-/// looked at.
-fn may_write(user: &User, stat: &Stat) -> bool {
-    let bits = match (user.uid == stat.st_uid, user.gid == stat.st_gid) {
-        (true, _) => 0o300,
-        (_, true) => 0o030,
-        _ => 0o003,
-    };
-    user.uid == 0 || files::mode(stat) & bits == bits
 }
 
 fn names(seen: &Seen, wires: &Wires, findings: &mut Findings) {
