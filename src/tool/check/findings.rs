@@ -118,7 +118,13 @@ impl Finding {
 /// A character as it is shown: none moves the cursor or turns the direction of
 /// writing.
 fn shown(c: char) -> String {
-    let turns = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let turns = matches!(
+        c,
+        '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    );
     match c.is_control() || turns {
         true => c.escape_default().to_string(),
         false => c.to_string(),

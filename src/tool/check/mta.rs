@@ -73,7 +73,8 @@ impl Visit<'_> {
         let mut talk = match Conversation::call(self.upstream, self.wires, self.limit) {
             Ok(talk) => talk,
             Err(error) => {
-                let remedy = "start the MTA there, or name the right place: --upstream, or address in [upstream]";
+                let remedy = "start the MTA there, or name the right place: --upstream, or address \
+                 in [upstream]";
                 let what = format_args!("the MTA cannot be reached: {error}");
                 self.findings.error(&self.place, what, remedy);
                 return false;
@@ -111,7 +112,8 @@ impl Visit<'_> {
                 self.findings.error(
                     &self.place,
                     format_args!("after {}: {fault}", outside(asked.as_bytes())),
-                    "look at the MTA's own log: does it wait for a PROXY header (identity)? a session would answer 421 \
+                    "look at the MTA's own log: does it wait for a PROXY header (identity)? a \
+                     session would answer 421 \
                      or 451",
                 );
                 false
@@ -140,10 +142,13 @@ impl Visit<'_> {
             match works {
                 true => self.findings.warning(
                     &self.place,
-                    "the MTA works without a PROXY header too: who reaches it may leave it out, or make one up",
+                    "the MTA works without a PROXY header too: who reaches it may leave it out, or \
+                     make one up",
                     "let it require the header, and let nobody else reach that port",
                 ),
-                false => self.findings.ok(&self.place, "the MTA does not work without a PROXY header"),
+                false => {
+                    self.findings.ok(&self.place, "the MTA does not work without a PROXY header")
+                }
             }
         }
         if let Some(Relays::Takes(reply)) = relays {
@@ -184,7 +189,8 @@ impl Teller<'_> {
             findings.error(
                 self.place,
                 format_args!("the MTA does not let us in, but greets with {}", shown(&greeting)),
-                "look at the MTA's own log: does it take connections from this host? does it want a PROXY header \
+                "look at the MTA's own log: does it take connections from this host? does it want a \
+                 PROXY header \
                  (identity)?",
             );
             return Ok(Next::Stop);
@@ -254,7 +260,8 @@ impl Teller<'_> {
                 findings.note(
                     self.place,
                     format_args!(
-                        "the MTA refuses the client 192.0.2.1 at once ({}): whether it would relay for a stranger stays open",
+                        "the MTA refuses the client 192.0.2.1 at once ({}): whether it would relay \
+                         for a stranger stays open",
                         shown(&reply)
                     ),
                     "",

@@ -28,12 +28,11 @@ pub(super) enum Guard {
 impl Guard {
     /// That of this configuration.
     pub(super) fn of(seen: &Seen) -> Guard {
-        let excepts = |key: &str| {
-            let has = |table: &Table| table.entries.iter().any(|entry| entry.key == key);
-            seen.of_type("relay").all(|(_, table)| has(table))
-        };
+        let has = |table: &Table, key: &str| table.entries.iter().any(|entry| entry.key == key);
+        let guards = seen.of_type("relay").map(|(_, table)| table);
+        let mut guards = guards.filter(|table| !has(table, "observe") && !has(table, "only"));
         match seen.loaded.chain.guards_mta() {
-            true if excepts("except") => Guard::Partly,
+            true if guards.all(|table| has(table, "except")) => Guard::Partly,
             true => Guard::Relay,
             false if seen.asks_about_messages() => Guard::Perhaps,
             false => Guard::Nothing,
@@ -75,7 +74,8 @@ impl Verdict<'_> {
         if self.is_program && self.guard == Guard::Nothing {
             findings.warning(
                 self.place,
-                "a program mostly takes its client for a local user, for whom it relays (sendmail -bs does)",
+                "a program mostly takes its client for a local user, for whom it relays (sendmail \
+                 -bs does)",
                 "add the filter relay",
             );
         }
@@ -90,7 +90,8 @@ impl Verdict<'_> {
         };
         match self.guard {
             Guard::Relay => {
-                let what = format_args!("the MTA relays for {knows} ({taken}); the filter relay is before it");
+                let what = format_args!("the MTA relays for {knows} ({taken}); the filter relay is \
+                 before it");
                 findings.ok(self.place, what);
             }
             Guard::Partly => findings.warning(
@@ -101,7 +102,8 @@ impl Verdict<'_> {
             Guard::Perhaps => findings.warning(
                 self.place,
                 format_args!(
-                    "the MTA relays for {knows} ({taken}); only a program that is asked about messages may keep strangers from it"
+                    "the MTA relays for {knows} ({taken}); only a program that is asked about \
+                     messages may keep strangers from it"
                 ),
                 "make sure that it does, or add the filter relay",
             ),
@@ -110,11 +112,12 @@ impl Verdict<'_> {
                 format_args!("OPEN RELAY: the MTA relays for {knows} ({taken})"),
                 match self.identity {
                     Identity::None if !self.is_program => {
-                        "add the filter relay; or tell the MTA who the client is (identity) and let it not \
-                         relay for strangers; or let it not relay for this host"
+                        "add the filter relay; or tell the MTA who the client is (identity) and let it \
+                         not relay for strangers; or let it not relay for this host"
                     }
                     Identity::None => "add the filter relay",
-                    _ => "the MTA relays for everybody: change that in its own configuration, or add the filter relay",
+                    _ => "the MTA relays for everybody: change that in its own configuration, or \
+                     add the filter relay",
                 },
             ),
         }

@@ -122,7 +122,8 @@ fn names(seen: &Seen, wires: &Wires, findings: &mut Findings) {
     }
 }
 
-const NO_NAMES: &str = "name servers that answer this host: [dns], --dns or /etc/resolv.conf; until then nobody is refused for his name";
+const NO_NAMES: &str = "name servers that answer this host: [dns], --dns or /etc/resolv.conf; until \
+ then nobody is refused for his name";
 
 /// Asks one name server for the name of this host and for its own; what came of it.
 fn ask_server(dns: &Dns, server: SocketAddr, wires: &Wires) -> Result<String, String> {

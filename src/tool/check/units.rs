@@ -162,7 +162,8 @@ impl Unit<'_> {
             findings.warning(&self.at(per_source), what, "MaxConnectionsPerSource=16");
         }
         if self.value("TriggerLimitBurst") != "0" {
-            let what = "TriggerLimitBurst= is not 0: a stranger who connects fast enough switches the socket off";
+            let what = "TriggerLimitBurst= is not 0: a stranger who connects fast enough switches \
+             the socket off";
             findings.warning(&self.at("TriggerLimitBurst"), what, "TriggerLimitBurst=0");
         }
     }
