@@ -143,6 +143,16 @@ impl<'a> Conversation<'a> {
 
     /// Sends a command, without its CRLF, and waits for the reply.
     pub(super) fn ask(&mut self, command: &str) -> Result<Reply, Fault> {
+        // What it says now, it says before it is asked; taken for the reply, it would shift
+        // all that follow.
+        if self.inbox.is_empty() {
+            match self.wires.receive(Peer::Mta, &mut self.inbox) {
+                Ok(0) => return Err(Fault::Closed),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         if !self.inbox.is_empty() || self.arriving.has_begun() {
             return Err(Fault::Unasked(self.inbox.clone()));
         }
