@@ -17,6 +17,8 @@ fn an_open_relay_is_an_error_unless_something_guards_it() {
     checked_with(RELAY, Script::polite()).0.ends(0).says("ok", "the filter relay is before it");
     for (more, severity, what) in [
         ("observe = true\n", "error", "OPEN RELAY"),
+        ("clients = [\"0.0.0.0/0\"]\n", "error", "OPEN RELAY"),
+        ("clients = [\"192.0.2.0/24\"]\n", "ok", "the filter relay is before it"),
         ("only = [\"192.0.2.0/24\"]\n", "error", "OPEN RELAY"),
         ("on_hit = \"tarpit\"\nthen = \"pass\"\n", "error", "OPEN RELAY"),
         ("except = [\"192.0.2.0/24\"]\n", "warning", "the filter relay has exceptions"),
