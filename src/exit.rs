@@ -3,6 +3,8 @@
 
 /// The end was the client's doing.
 pub const OK: u8 = 0;
+/// `check` found an error.
+pub const FOUND: u8 = 1;
 /// `explain`: the client would be refused for now.
 pub const REFUSED_FOR_NOW: u8 = 1;
 /// `explain`: the client would be refused for good.

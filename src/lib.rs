@@ -93,6 +93,7 @@ fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
         Mode::Listen => tool::listen::run(asked),
         Mode::Try => tool::try_it::run(asked),
         Mode::Explain => tool::explain::run(asked),
+        Mode::Check => tool::check::run(asked),
         _ => tool::compile::run(asked),
     }
 }

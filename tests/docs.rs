@@ -123,6 +123,18 @@ fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
 }
 
 #[test]
+fn every_mode_is_in_the_manual_page_in_the_readme_and_in_help() {
+    let (synopsis, text, help) =
+        (Page::section("SYNOPSIS"), Page::section("DESCRIPTION"), cli::help());
+    for mode in ["listen", "try", "compile", "explain", "check"] {
+        assert!(synopsis.source.contains(&format!(".Nm\n.Cm {mode}\n")), "synopsis: {mode}");
+        assert!(text.source.contains(&format!(".Nm Cm {mode}\n")), "description: {mode}");
+        assert!(README.contains(&format!("`{mode}`")), "README: {mode}");
+        assert!(help.contains(&format!(" smtp-wrapper {mode} ")), "--help: {mode}");
+    }
+}
+
+#[test]
 fn defaults_are_those_of_the_program() {
     let (page, listen) = (Page::section("OPTIONS"), Listen::default());
     for (option, default) in [
@@ -158,8 +170,15 @@ fn the_manual_page_lists_no_reply_that_is_gone() {
 #[test]
 fn every_exit_status_is_in_the_manual_page_and_in_help() {
     let (page, help) = (Page::section("EXIT STATUS"), cli::help());
-    let statuses = [exit::OK, exit::INTERNAL, exit::TEMPORARY, exit::CONFIGURATION]
-        .map(|status| status.to_string());
+    let statuses = [
+        exit::OK,
+        exit::FOUND,
+        exit::REFUSED_FOR_GOOD,
+        exit::INTERNAL,
+        exit::TEMPORARY,
+        exit::CONFIGURATION,
+    ]
+    .map(|status| status.to_string());
     assert_eq!(page.entries(), statuses);
     let (_, line) = help.split_once("Exit status:").expect("a line on exit statuses");
     for status in statuses {

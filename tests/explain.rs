@@ -145,11 +145,9 @@ fn nothing_is_held_and_nothing_remembered() {
     let state = folder.file("state");
     fs::create_dir(&state).unwrap();
     let server = NameServer::new();
-    let filters = concat!(
-        "[[filter]]\ntype = \"early\"\ndelay = \"100s\"\n[[filter]]\ntype = \"interval\"\nleast = \"1h\"\n\
-         [[filter]]\ntype = \"deny\"\nentries = [\"192.0.2.9\"]\non_hit = \"tarpit\"\ntarpit = \"1h\"\n"
-    );
-    let path = config(&folder, &server, &filters);
+    let filters = "[[filter]]\ntype = \"early\"\ndelay = \"100s\"\n[[filter]]\ntype = \"interval\"\nleast = \"1h\"\n\
+         [[filter]]\ntype = \"deny\"\nentries = [\"192.0.2.9\"]\non_hit = \"tarpit\"\ntarpit = \"1h\"\n";
+    let path = config(&folder, &server, filters);
     let began = std::time::Instant::now();
     for _ in 0..2 {
         let state = state.to_str().unwrap();

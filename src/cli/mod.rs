@@ -48,6 +48,17 @@ impl Default for Listen {
     }
 }
 
+/// What `check` is to look at, beside the configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Check {
+    /// What is found is printed as JSON.
+    pub json: bool,
+    /// Units of systemd.
+    pub units: Vec<&'static str>,
+    /// Configurations of inetd or xinetd.
+    pub inetds: Vec<&'static str>,
+}
+
 /// What was asked for.
 #[derive(Default)]
 pub struct Invocation {
@@ -57,6 +68,8 @@ pub struct Invocation {
     pub source: Source,
     /// For `listen`.
     pub listen: Listen,
+    /// For `check`.
+    pub check: Check,
     /// Options of a session, in the order in which they override each other.
     given: Vec<(&'static Opt, &'static str, &'static str)>,
     /// So many of them are of the environment, which the others override.
@@ -85,6 +98,11 @@ impl Invocation {
             }
         }
         Ok(())
+    }
+
+    /// Is a session's option among them?
+    pub(crate) fn has_options(&self) -> bool {
+        !self.given.is_empty() || self.source != Source::Default
     }
 
     /// The configuration with the options over it.
@@ -123,6 +141,8 @@ pub enum Mode {
     Compile,
     /// What a session with a client would come to.
     Explain,
+    /// Looks at everything and says what is amiss.
+    Check,
     /// `--help`.
     Help,
     /// `--version`.
@@ -166,6 +186,7 @@ pub fn parse(
             "try" if mode.is_none() => mode = Some(Mode::Try),
             "compile" if mode.is_none() => mode = Some(Mode::Compile),
             "explain" if mode.is_none() => mode = Some(Mode::Explain),
+            "check" if mode.is_none() => mode = Some(Mode::Check),
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
                 asked.listen.on.push(arg.to_owned());
             }
@@ -219,12 +240,8 @@ impl Invocation {
         let Some(known) = OPTIONS.iter().find(|o| o.names.contains(&name)) else {
             return Err(UsageError(unknown(arg, mode)));
         };
-        let of = match known.scope {
-            Scope::Listen => Some((Mode::Listen, "listen")),
-            Scope::Explain => Some((Mode::Explain, "explain")),
-            Scope::Session => None,
-        };
-        if let Some((_, tool)) = of.filter(|(of, _)| *of != mode) {
+        let (of, tool) = known.scope.mode();
+        if known.scope != Scope::Session && mode != of {
             return Err(UsageError(format!("{name} is an option of `smtp-wrapper {tool}`")));
         }
         let value = match inline {
@@ -244,6 +261,7 @@ impl Invocation {
                 set(self.explain.get_or_insert_default(), value)
                     .map_err(|why| wrong(name, value, &why))?;
             }
+            Set::Check(set) => set(&mut self.check, value),
             Set::Source => {
                 self.source = match value {
                     "none" => Source::Nothing,
@@ -281,7 +299,7 @@ fn wrong(name: &str, value: &str, why: &str) -> UsageError {
 /// What to say of an argument that is none.
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
-        "listen" | "try" | "compile" | "explain" => {
+        "listen" | "try" | "compile" | "explain" | "check" => {
             format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
         }
         _ if mode == Mode::Try && !arg.starts_with('-') => {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::{Given, Listen};
+use super::{Check, Given, Listen, Mode};
 use crate::config;
 use crate::config::settings::{self, LogTo, Settings};
 use crate::host::Iprev;
@@ -17,6 +17,20 @@ pub enum Scope {
     Listen,
     /// `explain` alone.
     Explain,
+    /// `check` alone.
+    Check,
+}
+
+impl Scope {
+    /// The mode whose option it is; a session's are everybody's.
+    pub(super) fn mode(self) -> (Mode, &'static str) {
+        match self {
+            Scope::Session => (Mode::Session, ""),
+            Scope::Listen => (Mode::Listen, "listen"),
+            Scope::Explain => (Mode::Explain, "explain"),
+            Scope::Check => (Mode::Check, "check"),
+        }
+    }
 }
 
 /// One option.
@@ -37,6 +51,7 @@ pub(super) enum Set {
     Session(fn(&mut Settings, &'static str) -> Result<(), String>),
     Listen(fn(&mut Listen, &'static str) -> Result<(), String>),
     Explain(fn(&mut Given, &'static str) -> Result<(), String>),
+    Check(fn(&mut Check, &'static str)),
     /// Names the configuration's file.
     Source,
 }
@@ -291,6 +306,27 @@ pub const OPTIONS: &[Opt] = &[
             Ok(())
         }),
     },
+    Opt {
+        names: &["--json"],
+        value: "",
+        help: "what is found as one JSON document",
+        scope: Scope::Check,
+        set: Set::Check(|c, _| c.json = true),
+    },
+    Opt {
+        names: &["--unit"],
+        value: "FILE",
+        help: "a unit of systemd to look at (smtp-wrapper*.socket and .service in /etc/systemd/system)",
+        scope: Scope::Check,
+        set: Set::Check(|c, v| c.units.push(v)),
+    },
+    Opt {
+        names: &["--inetd"],
+        value: "FILE",
+        help: "a configuration of inetd or xinetd to look at (/etc/inetd.conf)",
+        scope: Scope::Check,
+        set: Set::Check(|c, v| c.inetds.push(v)),
+    },
 ];
 
 /// Results of looking up a client's host names.
@@ -344,12 +380,14 @@ pub fn help() -> String {
          \x20      smtp-wrapper listen [OPTION…] [ADDRESS…]  accept connections, one process each\n\
          \x20      smtp-wrapper try [OPTION…]            a trial on 127.0.0.1:2525, nothing needed\n\
          \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n\
-         \x20      smtp-wrapper explain IP [OPTION…]     what a client would be told, and why\n",
+         \x20      smtp-wrapper explain IP [OPTION…]     what a client would be told, and why\n\
+         \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n",
     );
     let scopes = [
         (Scope::Session, "options"),
         (Scope::Listen, "options of listen"),
         (Scope::Explain, "options of explain"),
+        (Scope::Check, "options of check"),
     ];
     for (scope, title) in scopes {
         out.push_str(&format!("\n{title} (defaults in brackets):\n"));
@@ -363,7 +401,8 @@ pub fn help() -> String {
          ADDRESS is PORT, HOST:PORT or [IPv6]:PORT; none: the socket systemd passed, else port 25.\n\
          SMTP_WRAPPER_OPTIONS in the environment holds more options of a session; the\n\
          command line overrides it, and both override the configuration.\n\
-         Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage.\n",
+         Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage;\n\
+         of explain: 0 passes, 1 refused for now, 2 for good; of check: 1 there is an error.\n",
     );
     out
 }

@@ -94,6 +94,12 @@ fn what_is_wrong_is_named() {
         ("-if filter", "-if \"filter\": must be a path"),
         ("--state x", "--state \"x\": must be a path"),
         ("compile --all", "unknown argument \"--all\""),
+        ("--json", "--json is an option of `smtp-wrapper check`"),
+        ("listen --unit /x", "--unit is an option of `smtp-wrapper check`"),
+        ("check /x", "unknown argument \"/x\""),
+        ("check --unit", "--unit wants FILE"),
+        ("check --json=yes", "--json takes no value"),
+        ("check --max 3", "--max is an option of `smtp-wrapper listen`"),
     ] {
         let error = parsed(line).map(drop).unwrap_err().to_string();
         assert!(error.starts_with(says), "{line}: {error}");

@@ -78,6 +78,8 @@ pub struct Loaded {
     pub note: Option<String>,
     /// The files of lists that were opened for it.
     pub lists: Vec<Place>,
+    /// What changes with its text.
+    pub edition: [u64; 7],
 }
 
 /// Reads the configuration; `overrides` is what overrides the file. Compiled forms,
@@ -105,10 +107,21 @@ pub fn load(
     loaded.usual = nothing && loaded.settings.has_usual_filters();
     if let Some(read) = read {
         loaded.note = read.note;
+        loaded.edition = file::identity(&read.stat);
         // The process is a session, and ends before it would be of use to free it.
         std::mem::forget(read.document);
     }
     Ok(loaded)
+}
+
+impl Settings {
+    /// The name under which we speak.
+    pub(crate) fn our_name(&self) -> String {
+        let system = rustix::system::uname();
+        let name = self.hostname.or_else(|| system.nodename().to_str().ok());
+        let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+        name.filter(sound).unwrap_or("localhost").to_owned()
+    }
 }
 
 /// A file that was read, and whose names are all known.
@@ -226,7 +239,7 @@ fn made(kind: &'static str, keys: Vec<(&'static str, Value)>) -> Table {
 }
 
 /// The tables of the filters that options of the original ask for.
-fn of_options(settings: &Settings) -> Vec<(&'static str, Table)> {
+pub(crate) fn of_options(settings: &Settings) -> Vec<(&'static str, Table)> {
     let asked = &settings.original;
     let original = settings.profile == Profile::Original;
     let usual = |path: &'static str| Some(path).filter(|path| original && Path::new(path).exists());

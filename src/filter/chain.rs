@@ -136,6 +136,12 @@ impl Chain {
         self.links.iter().any(|link| link.needs_host(client))
     }
 
+    /// Does a filter keep strangers from using the MTA as a relay?
+    #[must_use]
+    pub fn guards_mta(&self) -> bool {
+        self.links.iter().any(Link::guards_mta)
+    }
+
     /// The rule of what was found of the peer, for a session that ends before
     /// it is said.
     #[must_use]

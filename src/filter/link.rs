@@ -96,6 +96,12 @@ impl Link {
         self.policy.observe
     }
 
+    /// Does it keep strangers from using the MTA as a relay, whoever they are?
+    pub(super) fn guards_mta(&self) -> bool {
+        let passes = self.policy.on_hit == OnHit::Tarpit && self.policy.then_pass;
+        self.filter.guards_mta() && !self.policy.observe && self.policy.only.is_none() && !passes
+    }
+
     /// May it accept at a stage that is yet to come?
     pub(super) fn may_accept_after(&self, stage: Stage) -> bool {
         self.filter.may_accept() && self.stages.has_after(stage)

@@ -145,6 +145,11 @@ pub trait Filter {
         false
     }
 
+    /// Does it keep strangers from using the MTA as a relay?
+    fn guards_mta(&self) -> bool {
+        false
+    }
+
     /// The message it was shown, if any, came to nothing before it was judged.
     fn forget_message(&mut self) {}
 

@@ -6,6 +6,8 @@
 //! quoted local part with one of these in it. Rejected: leaving such forms to
 //! the MTA, which is what open relays of the 1990s did.
 
+use std::net::Ipv4Addr;
+
 use super::{Facts, Filter, Ground, Key, Kind, Stop, Verdict};
 use crate::config::keys::{BadKey, Keys};
 use crate::list::{List, Topic, mailbox};
@@ -30,6 +32,12 @@ pub(super) const KIND: Kind = Kind {
 
 const DENIED: Refusal =
     Refusal::new(RefusalCode::TRANSACTION_FAILED, "relay.denied", "5.7.1 Relaying denied");
+
+/// Addresses that have nothing in common (RFC 5737), and a mailbox in a domain that is
+/// nobody's (RFC 2606 2).
+const STRANGERS: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(203, 0, 113, 1)];
+const ELSEWHERE: &[u8] = b"probe@relay-test.invalid";
 
 struct Relay {
     domains: List,
@@ -62,6 +70,12 @@ impl Filter for Relay {
 
     fn judges_peer(&self) -> bool {
         false
+    }
+
+    /// Not if strangers wherever they are may write to anybody, or all domains are ours.
+    fn guards_mta(&self) -> bool {
+        let all = |clients: &List| STRANGERS.iter().all(|ip| clients.has_address((*ip).into()));
+        !self.clients.as_ref().is_some_and(all) && !self.domains.has_recipient(ELSEWHERE)
     }
 
     fn judge(

@@ -159,13 +159,13 @@ impl ListFile {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_compiled(&self) -> bool {
+    /// Is it the compiled form that is used?
+    pub(crate) fn is_compiled(&self) -> bool {
         matches!(self.form, Form::Compiled(..))
     }
 
     /// What the log is to know, once.
-    pub(super) fn take_note(&self) -> Option<String> {
+    pub(crate) fn take_note(&self) -> Option<String> {
         self.note.take()
     }
 }
@@ -214,15 +214,27 @@ impl Compiling {
     /// # Errors
     /// An expression that is too large, or those of writing the file.
     pub fn write(self, told: &mut dyn FnMut(u32)) -> Result<(PathBuf, Vec<String>), String> {
+        let path = file::compiled_path(self.place.path);
+        let (octets, warnings) = self.make(told)?;
+        file::replace(&path, &[&octets])
+            .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
+        Ok((path, warnings))
+    }
+
+    /// Makes the compiled form, and writes it nowhere; gives what its author should know.
+    ///
+    /// # Errors
+    /// An expression that is too large.
+    pub fn warnings(self) -> Result<Vec<String>, String> {
+        self.make(&mut |_| {}).map(|(_, warnings)| warnings)
+    }
+
+    fn make(self, told: &mut dyn FnMut(u32)) -> Result<(Vec<u8>, Vec<String>), String> {
         let Compiling { place, patterns, stat, .. } = self;
         let Written { octets, shadowed } =
             compiled::write(&patterns, &stat, (place.syntax, place.topic), told)
                 .map_err(|bad| place.bad(&bad))?;
-        let path = file::compiled_path(place.path);
-        file::replace(&path, &[&octets])
-            .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
         let warnings = warnings(&patterns, &shadowed);
-        let shown = |bad: &BadLine| place.bad(bad);
-        Ok((path, warnings.iter().map(shown).collect()))
+        Ok((octets, warnings.iter().map(|bad| place.bad(bad)).collect()))
     }
 }

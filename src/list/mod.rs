@@ -38,6 +38,7 @@ mod text;
 mod warnings;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use crate::activation::Client;
 use crate::filter::Facts;
@@ -176,6 +177,18 @@ impl List {
             Stage::Rcpt => self.find(Subject::Recipient(facts.recipient?)),
             Stage::Data | Stage::Message => None,
         }
+    }
+
+    /// Is an address on the list, whatever its names?
+    #[must_use]
+    pub fn has_address(&self, ip: IpAddr) -> bool {
+        self.find(Subject::Address(ip)).is_some_and(|hit| hit.counts())
+    }
+
+    /// Is a recipient?
+    #[must_use]
+    pub fn has_recipient(&self, path: &[u8]) -> bool {
+        self.find(Subject::Recipient(path)).is_some_and(|hit| hit.counts())
     }
 
     fn find_host(&self, host: &Host) -> Option<Hit> {

@@ -180,6 +180,14 @@ fn open_syslog(path: Option<&str>, pid: u32) -> io::Result<Logger<LoggerBackend,
     Ok(Logger::new(LoggerBackend::Unix(socket), Ident { pid }))
 }
 
+/// Is there a syslogd to be connected to, at this path or where one usually is?
+///
+/// # Errors
+/// Why not.
+pub(crate) fn reaches_syslog(path: Option<&str>) -> io::Result<()> {
+    open_syslog(path, 0).map(drop)
+}
+
 /// The form of a syslog line: as RFC 3164, without the time. Every syslogd puts
 /// its own time to a line that has none; ours would need the zone file, which a
 /// jail does not have.

@@ -73,16 +73,8 @@ pub(crate) fn judge(
 pub(crate) fn held(settings: &Settings, stage: Stage, refusal: Refusal) -> Ruling {
     match spoken::now(settings, stage, refusal) {
         Ok(refusal) => Ruling::Refuse(refusal),
-        Err(held) => Ruling::Hold { name: our_name(settings), rule: held.rule },
+        Err(held) => Ruling::Hold { name: settings.our_name(), rule: held.rule },
     }
-}
-
-/// The name under which we speak.
-pub(crate) fn our_name(settings: &Settings) -> String {
-    let system = rustix::system::uname();
-    let name = settings.hostname.or_else(|| system.nodename().to_str().ok());
-    let sound = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
-    name.filter(sound).unwrap_or("localhost").to_owned()
 }
 
 /// Is this the mailbox that everybody must be able to reach (RFC 5321 4.5.1)?

@@ -14,7 +14,7 @@ use crate::config::{Identity, Loaded, Profile, Settings};
 use crate::dialogue::{Dialogue, Ending, Peer, Plan, Step};
 use crate::exit;
 use crate::filter::{self, chain::Chain};
-use crate::host::{Host, Naming};
+use crate::host::{self, Host, Naming};
 use crate::io::{Event, Interest, Wires};
 use crate::limits;
 use crate::log::Log;
@@ -58,6 +58,8 @@ pub(crate) struct Session {
     host: OnceCell<Host>,
     /// What the log is to know of the configuration.
     note: Option<String>,
+    /// What changes with the configuration's text.
+    edition: [u64; 7],
     /// The MTA, if it is a program.
     program: Option<Box<Program>>,
     /// How many lines the log has of such programs.
@@ -68,7 +70,7 @@ impl Session {
     /// A session about to begin.
     #[must_use]
     pub(crate) fn new(loaded: Loaded, client: Client, log: Log) -> Self {
-        let Loaded { settings, mut chain, usual, note, lists: _ } = loaded;
+        let Loaded { settings, mut chain, usual, note, lists: _, edition } = loaded;
         if usual && (settings.judge_local || filter::usual_judge(&client)) {
             chain.add_usual(settings.judge_local);
         }
@@ -97,6 +99,7 @@ impl Session {
             naming: Naming::new(wanted),
             host: OnceCell::new(),
             note,
+            edition,
             program: None,
             program_lines: 0,
         }
@@ -139,6 +142,9 @@ impl Session {
             }
         };
         self.chain.finish();
+        if dialogue.summary().messages > 0 && !host::is_local(self.client.ip) {
+            self.note_if_unguarded(&dialogue);
+        }
         self.log_session(&dialogue, ending);
         self.status.stopping();
         self.leave_program(dialogue.summary().messages > 0);

@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::Session;
-use super::consult::our_name;
 use super::floor::Floor;
 use crate::activation;
 use crate::child::End;
@@ -107,7 +106,7 @@ impl Session {
         };
         let temporary = |host: &Host| host.iprev == Iprev::TempError;
         Who {
-            our_name: our_name(&self.settings),
+            our_name: self.settings.our_name(),
             name: unless(host.and_then(|host| host.confirmed.first()), temporary),
             reverse_name: unless(host.and_then(|host| host.name.as_ref()), temporary),
             ip: self.client.ip,

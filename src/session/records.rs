@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
+use crate::config::Identity;
 use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record};
 use crate::filter::chain::Noted;
 use crate::host::Host;
@@ -10,6 +11,7 @@ use crate::limits;
 use crate::log::Level;
 use crate::log::line::Line;
 use crate::stage::Stage;
+use crate::{file, state};
 
 impl Session {
     /// One line for each recipient whose fate is known.
@@ -58,6 +60,29 @@ impl Session {
             .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
         let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
         self.end_line(level, summary.authenticated);
+    }
+
+    /// The MTA took a stranger's message as if it came from this host. Should it relay for
+    /// this host, nothing of ours keeps it from relaying for everybody. Whether it does
+    /// is not to be asked at a client's expense; `check` asks. Told once for each edition of the
+    /// configuration, which takes the state directory to know.
+    #[cold]
+    pub(super) fn note_if_unguarded(&mut self, dialogue: &Dialogue) {
+        let told_who = self.settings.identity != Identity::None && self.program.is_none();
+        // A program that is asked about messages may well refuse to relay.
+        let guarded = self.chain.guards_mta() || self.chain.stages().has(Stage::Message);
+        if told_who || guarded || dialogue.summary().authenticated {
+            return;
+        }
+        let mut edition: Vec<u8> = self.edition.iter().flat_map(|n| n.to_le_bytes()).collect();
+        edition.extend(self.settings.upstream.to_string().bytes());
+        let edition = file::checksum(0, &edition);
+        if state::told::first_of(self.settings.state, edition).unwrap_or(false) {
+            self.note(
+                "neither identity nor the filter relay guards the MTA, which took a stranger's \
+                 message: smtp-wrapper check tells whether it would relay for everybody",
+            );
+        }
     }
 
     /// One line of something amiss that makes no difference to the client.

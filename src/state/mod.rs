@@ -9,6 +9,7 @@
 
 pub mod intervals;
 pub mod places;
+pub mod told;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -19,7 +19,7 @@ const WARNINGS: usize = 20;
 
 /// A list of hosts is gone through now and then, or it names hosts that are
 /// somebody else's by now.
-const OLD: u64 = 400;
+pub(super) const OLD: u64 = 400;
 
 /// Writes the compiled forms of the files that are named, or else of the configuration
 /// that sessions read and of all its lists. A mistake in one is told, and nothing of

@@ -4,6 +4,7 @@
 //! Each tool has one file with one `run`; `listen` and `try` share the accept
 //! loop and what stands around it.
 
+pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod explain;
 pub(crate) mod listen;

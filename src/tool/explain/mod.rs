@@ -20,7 +20,6 @@ use crate::cli::Invocation;
 use crate::config::{LogTo, Source};
 use crate::host::{Host, Iprev};
 use crate::log::Log;
-use crate::session::consult::our_name;
 use crate::terminal;
 use play::{Script, play};
 
@@ -63,7 +62,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let given = asked.explain.as_deref().and_then(|given| Some((given, given.ip?)));
     let (given, ip) = given.ok_or_else(|| anyhow!("which client? smtp-wrapper explain IP …"))?;
     let loaded = asked.load()?;
-    let name = our_name(&loaded.settings);
+    let name = loaded.settings.our_name();
     let client = Client { ip: ip.to_canonical(), port: 0, is_socket: true };
     let to = match given.to.is_empty() {
         true => vec![format!("somebody@{name}")],
