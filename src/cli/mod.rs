@@ -69,7 +69,7 @@ pub struct Invocation {
     /// For `listen`.
     pub listen: Listen,
     /// For `check`.
-    pub check: Check,
+    check: Option<Box<Check>>,
     /// Options of a session, in the order in which they override each other.
     given: Vec<(&'static Opt, &'static str, &'static str)>,
     /// So many of them are of the environment, which the others override.
@@ -98,6 +98,12 @@ impl Invocation {
             }
         }
         Ok(())
+    }
+
+    /// What `check` is to look at beside the configuration.
+    #[must_use]
+    pub fn check(&self) -> Check {
+        self.check.as_deref().cloned().unwrap_or_default()
     }
 
     /// Is a session's option among them?
@@ -261,7 +267,7 @@ impl Invocation {
                 set(self.explain.get_or_insert_default(), value)
                     .map_err(|why| wrong(name, value, &why))?;
             }
-            Set::Check(set) => set(&mut self.check, value),
+            Set::Check(set) => set(self.check.get_or_insert_default(), value),
             Set::Source => {
                 self.source = match value {
                     "none" => Source::Nothing,

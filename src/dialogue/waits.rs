@@ -11,6 +11,7 @@ impl Dialogue {
     /// How long to wait, and which wait it is: as long as the number stays the
     /// same, the time goes on.
     #[must_use]
+    #[inline(always)]
     pub fn wait(&self) -> (Duration, u64) {
         let limit = match (&self.state, self.expected.front()) {
             _ if !self.to_client.is_empty() || self.is_passing() => limits::BLOCK_WAIT,

@@ -21,6 +21,7 @@ impl Line {
     /// The lines of one session: its name, which is the time in microseconds
     /// and the process, and its client.
     #[must_use]
+    #[inline(always)]
     pub fn new(micros: u64, pid: u32, ip: IpAddr, port: u16) -> Self {
         let mut line = Line { text: Vec::with_capacity(limits::REPLY), head: 0 };
         line.text.extend(b"v=1 sid=");

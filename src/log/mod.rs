@@ -74,6 +74,7 @@ impl Log {
 
     /// The lines of the session with this client.
     #[must_use]
+    #[inline(always)]
     pub fn session(&self, client: &Client) -> Line {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Line::new(time.as_micros() as u64, self.pid, client.ip, client.port)

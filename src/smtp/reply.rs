@@ -90,6 +90,7 @@ impl Arriving {
     /// # Errors
     /// [`Malformed`] when it is no reply line, has another code than the lines
     /// before it, or there are too many.
+    #[inline(always)] // For a session it is part of its loop; tools have one of their own.
     pub fn line(&mut self, line: &[u8]) -> Result<Option<Reply>, Malformed> {
         let (code, rest) = line.split_at_checked(3).ok_or(Malformed)?;
         let code = match code {

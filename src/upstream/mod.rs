@@ -67,6 +67,7 @@ impl Upstream {
     ///
     /// # Errors
     /// When it could not be connected.
+    #[inline(always)]
     pub fn call(&self, waits: bool, limit: Duration, wait: &Connected<'_>) -> io::Result<OwnedFd> {
         match self {
             Upstream::Tcp(address) => address.call(waits, wait),

@@ -19,7 +19,7 @@ const OURS: &str = "smtp-wrapper";
 /// gives the users that sessions run as.
 pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<User> {
     let mut users = Vec::new();
-    let named = &asked.check.inetds;
+    let named = &asked.check().inetds;
     let usual = [INETD];
     let files = if named.is_empty() { &usual[..] } else { named };
     for &path in files {

@@ -36,7 +36,7 @@ use findings::Findings;
 /// An option of a session that is wrong.
 pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     asked.apply(&mut Settings::default())?;
-    let mut findings = Findings::new(asked.check.json);
+    let mut findings = Findings::new(asked.check().json);
     let wires = Wires::new(false);
     let users = [units::check(asked, &mut findings), inetd::check(asked, &mut findings)].concat();
     match configuration::check(asked, users, &mut findings) {

@@ -22,7 +22,7 @@ const MOST: u64 = 1;
 /// Looks at the units that are named, or else at ours in the usual place; gives the
 /// users that sessions run as.
 pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<User> {
-    let mut units: Vec<PathBuf> = asked.check.units.iter().map(PathBuf::from).collect();
+    let mut units: Vec<PathBuf> = asked.check().units.iter().map(PathBuf::from).collect();
     if units.is_empty() {
         let found = fs::read_dir(UNITS).into_iter().flatten().flatten().map(|entry| entry.path());
         units.extend(found.filter(|path| {
