@@ -91,16 +91,7 @@ fn a_session_says_and_logs_what_was_explained() {
         assert_eq!(verdict, status, "{told}");
 
         let mut s = Session::with_options(Script::polite(), &["--config", &path]);
-        s.client.reply();
-        s.client.says("EHLO client.example");
-        s.client.reply();
-        s.client.says("MAIL FROM:<a@b.example>");
-        s.client.reply();
-        s.client.says("RCPT TO:<c@d.example>");
-        let said = s.client.line().expect("a reply");
-        s.client.says("QUIT");
-        s.client.reply();
-        s.ends(&[0]);
+        let said = s.asks_for_a_recipient();
         let logged =
             s.log.lines().into_iter().find(|line| line.contains(" verdict=")).expect("a line");
         let explained = told.lines().find(|line| line.starts_with("log ")).expect("a log line");

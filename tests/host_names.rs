@@ -32,19 +32,7 @@ fn filter(kind: &str, keys: &str) -> String {
 
 /// What the client is told at RCPT, and the line of it in the log.
 fn at_rcpt((mut s, _folder): (Session, Folder)) -> (String, String) {
-    s.client.reply();
-    s.client.says("EHLO client.example");
-    s.client.reply();
-    s.client.says("MAIL FROM:<a@b.example>");
-    s.client.reply();
-    s.client.says("RCPT TO:<c@d.example>");
-    let said = s.client.line().expect("a reply");
-    // A recipient who is accepted has his line when the message is.
-    s.client.says("RSET");
-    s.client.reply();
-    s.client.says("QUIT");
-    s.client.reply();
-    s.ends(&[0]);
+    let said = s.asks_for_a_recipient();
     let lines = s.log.lines();
     let line = lines.iter().find(|line| line.contains(" verdict=")).expect("a line").clone();
     (said, line)

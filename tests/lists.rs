@@ -30,16 +30,7 @@ fn compile(files: &[&Path]) -> (String, bool) {
 fn session(config: &Path) -> (String, Vec<String>) {
     let options = ["--config", config.to_str().unwrap()];
     let mut s = Session::with_options(Script::polite(), &options);
-    s.client.reply();
-    s.client.says("EHLO client.example");
-    s.client.reply();
-    s.client.says("MAIL FROM:<a@b.example>");
-    s.client.reply();
-    s.client.says("RCPT TO:<c@d.example>");
-    let said = s.client.line().expect("a reply");
-    s.client.says("QUIT");
-    s.client.reply();
-    s.ends(&[0]);
+    let said = s.asks_for_a_recipient();
     (said, s.log.lines())
 }
 

@@ -6,6 +6,7 @@
 //! of the small ones can say that, and a session has no instructions to spare
 //! for the large ones.
 
+mod help;
 mod options;
 
 use std::ffi::OsString;
@@ -16,8 +17,9 @@ use crate::config::settings::{LogTo, Settings};
 use crate::config::{self, ConfigError, Loaded, Source};
 use crate::tool::explain::Given;
 
+pub use help::help;
 use options::Set;
-pub use options::{OPTIONS, Opt, Scope, help};
+pub use options::{OPTIONS, Opt, Scope};
 
 /// What `listen` is run with.
 #[derive(Clone, Debug, PartialEq)]

@@ -370,39 +370,3 @@ fn program(value: &'static str) -> Result<&'static str, String> {
         false => Err("must be a path that begins with a slash".to_owned()),
     }
 }
-
-/// The text of `--help`.
-#[must_use]
-pub fn help() -> String {
-    let mut out = String::from(
-        "smtp-wrapper: a filter for incoming SMTP, one process per connection\n\n\
-         usage: smtp-wrapper [OPTION…]                one session, the client on fd 0 (inetd, systemd)\n\
-         \x20      smtp-wrapper listen [OPTION…] [ADDRESS…]  accept connections, one process each\n\
-         \x20      smtp-wrapper try [OPTION…]            a trial on 127.0.0.1:2525, nothing needed\n\
-         \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n\
-         \x20      smtp-wrapper explain IP [OPTION…]     what a client would be told, and why\n\
-         \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n",
-    );
-    let scopes = [
-        (Scope::Session, "options"),
-        (Scope::Listen, "options of listen"),
-        (Scope::Explain, "options of explain"),
-        (Scope::Check, "options of check"),
-    ];
-    for (scope, title) in scopes {
-        out.push_str(&format!("\n{title} (defaults in brackets):\n"));
-        for o in OPTIONS.iter().filter(|o| o.scope == scope) {
-            let left = format!("{} {}", o.names.join(", "), o.value);
-            out.push_str(&format!("  {left:<26} {}\n", o.help));
-        }
-    }
-    out.push_str(
-        "  --help, --version          print and exit\n\n\
-         ADDRESS is PORT, HOST:PORT or [IPv6]:PORT; none: the socket systemd passed, else port 25.\n\
-         SMTP_WRAPPER_OPTIONS in the environment holds more options of a session; the\n\
-         command line overrides it, and both override the configuration.\n\
-         Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage;\n\
-         of explain: 0 passes, 1 refused for now, 2 for good; of check: 1 there is an error.\n",
-    );
-    out
-}

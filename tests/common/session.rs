@@ -94,6 +94,25 @@ impl Session {
         );
     }
 
+    /// A session with one recipient; gives the reply to RCPT. Nothing is checked but the end.
+    #[track_caller]
+    pub fn asks_for_a_recipient(&mut self) -> String {
+        self.client.reply();
+        for command in ["EHLO client.example", "MAIL FROM:<a@b.example>"] {
+            self.client.says(command);
+            self.client.reply();
+        }
+        self.client.says("RCPT TO:<c@d.example>");
+        let said = self.client.line().expect("a reply");
+        // A recipient who is accepted has his line when the message is.
+        for command in ["RSET", "QUIT"] {
+            self.client.says(command);
+            self.client.reply();
+        }
+        self.ends(&[0]);
+        said
+    }
+
     /// QUIT, and the end with status 0.
     #[track_caller]
     pub fn quits(&mut self) {

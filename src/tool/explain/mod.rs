@@ -1,7 +1,7 @@
 //! `smtp-wrapper explain IP`: what a session with this client would come to, and why,
 //! step by step.
 //!
-//! Nothing is judged a second time here: [`play`] runs a session's own dialogue and
+//! Nothing is judged a second time here: `play` runs a session's own dialogue and
 //! filters, with live DNS or with facts that are given.
 
 mod ground;
