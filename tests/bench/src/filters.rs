@@ -129,6 +129,17 @@ impl Bench {
             self.with_config(&path.to_string_lossy())
         };
         let (without, with) = (counts(false)?, counts(true)?);
+        // The same answers of DNS, for a list of names, with and without S25R behind it.
+        let beyond = |filters: &str| {
+            let text = format!(
+                "[dns]\nservers = [\"{server}\"]\n[[filter]]\ntype = \"allow\"\n\
+                 entries = [\"mail.example.net\"]\n{filters}"
+            );
+            let path = folder.write("beyond.toml", &text)?;
+            self.with_config(&path.to_string_lossy())
+        };
+        let names = beyond("")?;
+        let rules = beyond("providers = true\n[[filter]]\ntype = \"s25r\"\nlocal = true\n")?;
         let more = |with: u64, without: u64| with as f64 - without as f64;
         Ok(vec![
             figure(
@@ -143,6 +154,30 @@ impl Bench {
                 more(with.syscalls, without.syscalls),
                 Budget::AtMost(12.0),
             ),
+            figure(
+                "user instructions of S25R and the providers beyond the answers of DNS",
+                None,
+                more(rules.instructions, names.instructions),
+                Budget::AtMost(15_000.0),
+            ),
+        ])
+    }
+
+    /// What it costs to tell the MTA by a PROXY header who the client is.
+    pub fn identity(&self) -> io::Result<Vec<Figure>> {
+        let counts = |identity: &str| {
+            count_median(&self.subject(&["--config", "none", "--identity", identity]))
+        };
+        let none = counts("none")?.instructions as f64;
+        let with = |identity: &str| io::Result::Ok(counts(identity)?.instructions as f64 - none);
+        Ok(vec![
+            figure(
+                "user instructions of a PROXY header, version 1",
+                None,
+                with("proxy-v1")?,
+                Budget::AtMost(2000.0),
+            ),
+            figure("the same, version 2", None, with("proxy-v2")?, Budget::AtMost(2000.0)),
         ])
     }
 

@@ -112,6 +112,7 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         ("peak memory", Bench::peak(&bench)),
         ("filters", Bench::filters(&bench)),
         ("S25R", Bench::s25r(&bench)),
+        ("identity", Bench::identity(&bench)),
         ("a great list", in_rounds(&bench, Bench::great_list)),
         ("a small list", Bench::small_list(&bench)),
         ("null filter", in_rounds(&bench, Bench::null_filter)),

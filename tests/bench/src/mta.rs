@@ -39,13 +39,15 @@ fn serve(mut peer: TcpStream, buffer: &mut [u8]) -> io::Result<()> {
     peer.write_all(b"220 mta.example.org ESMTP\r\n")?;
     let mut in_data = false;
     let mut filled = 0;
+    let mut first = true;
     loop {
         let count = peer.read(&mut buffer[filled..])?;
         if count == 0 {
             return Ok(());
         }
         filled += count;
-        let mut at = 0;
+        let mut at = if first { proxy_header(&buffer[..filled]) } else { 0 };
+        first = false;
         loop {
             let rest = &buffer[at..filled];
             if in_data {
@@ -70,6 +72,17 @@ fn serve(mut peer: TcpStream, buffer: &mut [u8]) -> io::Result<()> {
         }
         buffer.copy_within(at..filled, 0);
         filled -= at;
+    }
+}
+
+/// How long a PROXY header is that stands in front of everything; on loopback it comes in one piece.
+fn proxy_header(octets: &[u8]) -> usize {
+    match octets {
+        [b'P', b'R', b'O', b'X', b'Y', b' ', ..] => find(octets, b"\n").map_or(0, |end| end + 1),
+        [b'\r', b'\n', b'\r', b'\n', 0, ..] if octets.len() >= 16 => {
+            16 + usize::from(u16::from_be_bytes([octets[14], octets[15]]))
+        }
+        _ => 0,
     }
 }
 
