@@ -98,7 +98,8 @@ impl Filter for Relay {
                 ground.note(&note);
             }
         });
-        Ok(match ours && !path.starts_with(b"@") && !is_route(local) {
+        let odd = path.starts_with(b"@") || path.ends_with(b"..") || is_route(local);
+        Ok(match ours && !odd {
             true => Verdict::Continue,
             false => Verdict::Refuse(DENIED),
         })
@@ -178,6 +179,7 @@ mod tests {
             "user@other.example:ours.example",
             "user@",
             "@ours.example",
+            "user@ours.example..",
         ] {
             assert!(refused("203.0.113.5", to), "{to}");
         }

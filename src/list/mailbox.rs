@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::name::{ascii, is_host, to_ascii};
+use super::name::{self, ascii, is_host};
 
 /// A pattern for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +59,31 @@ impl Mailbox {
     }
 }
 
-/// A path with its domain as DNS has it, for comparing (RFC 6531 allows others).
-pub(super) fn with_ascii_domain(path: &[u8]) -> Cow<'_, [u8]> {
-    if path.is_ascii() {
+/// A path as it is compared: without source route and quotes, which name the same
+/// mailbox without (RFC 5321 4.1.2), its domain as DNS has it and without a dot behind.
+pub(super) fn plain(path: &[u8]) -> Cow<'_, [u8]> {
+    let odd = |path: &[u8]| matches!(path, [b'@', ..] | [.., b'.']);
+    if path.is_ascii() && !odd(path) && memchr::memchr2(b'"', b'\\', path).is_none() {
         return Cow::Borrowed(path);
     }
     let (local, domain) = split(path);
-    match domain.and_then(|domain| to_ascii(std::str::from_utf8(domain).ok()?)) {
-        Some(domain) => Cow::Owned([local, b"@", domain.as_bytes()].concat()),
-        None => Cow::Borrowed(path),
+    let mut plain = Vec::with_capacity(path.len());
+    let mut quoted = false;
+    for octet in local {
+        match octet {
+            b'\\' if !quoted => quoted = true,
+            b'"' if !quoted => {}
+            octet => {
+                quoted = false;
+                plain.push(*octet);
+            }
+        }
     }
+    if let Some(domain) = domain {
+        plain.push(b'@');
+        plain.extend_from_slice(&name::plain(domain));
+    }
+    Cow::Owned(plain)
 }
 
 /// Takes a path apart: the local part, and the domain if there is one. A source

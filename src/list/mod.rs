@@ -172,9 +172,13 @@ impl List {
                 address.or_else(|| self.find_host(facts.host.get()?))
             }
             Stage::Helo if facts.helo.is_empty() => None,
-            Stage::Helo => self.find(Subject::Helo(facts.helo)),
-            Stage::Mail => self.find(Subject::Sender(facts.from?)),
-            Stage::Rcpt => self.find(Subject::Recipient(facts.recipient?)),
+            Stage::Helo => {
+                // Some write more behind their name; that does not hide it.
+                let name = facts.helo.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+                self.find(Subject::Helo(&name::plain(name)))
+            }
+            Stage::Mail => self.find(Subject::Sender(&mailbox::plain(facts.from?))),
+            Stage::Rcpt => self.find(Subject::Recipient(&mailbox::plain(facts.recipient?))),
             Stage::Data | Stage::Message => None,
         }
     }

@@ -67,6 +67,19 @@ pub(super) fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
     idna::domain_to_ascii(domain).ok().map(|ascii| Cow::Owned(format!("{dot}{ascii}")))
 }
 
+/// A name as it is compared: without dots behind it, and as DNS has it.
+pub(super) fn plain(name: &[u8]) -> Cow<'_, [u8]> {
+    let dots = name.iter().rev().take_while(|&&b| b == b'.').count();
+    let name = name.get(..name.len() - dots).unwrap_or_default();
+    if name.is_ascii() {
+        return Cow::Borrowed(name);
+    }
+    match std::str::from_utf8(name).ok().and_then(to_ascii) {
+        Some(ascii) => Cow::Owned(ascii.into_owned().into_bytes()),
+        None => Cow::Borrowed(name),
+    }
+}
+
 /// Is this the host, or, with a dot in front of the pattern, in the domain?
 pub(super) fn is_host(pattern: &str, name: &[u8]) -> bool {
     let name = name.strip_suffix(b".").unwrap_or(name);

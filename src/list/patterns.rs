@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::entry::{Topic, What};
 use super::expression::Expression;
-use super::mailbox::{Mailbox, with_ascii_domain};
+use super::mailbox::Mailbox;
 use super::name::is_host;
 use super::network::Network;
 
@@ -37,7 +37,8 @@ impl Mark {
     }
 }
 
-/// What is looked for.
+/// What is looked for; names and paths are plain ([`super::name::plain`],
+/// [`super::mailbox::plain`]).
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Subject<'a> {
     Address(IpAddr),
@@ -163,8 +164,8 @@ impl Patterns {
                 first(&self.hosts, |host| names.iter().any(|name| is_host(host, name)))
             }
             Subject::Helo(name) => first(&self.helo, |host| is_host(host, name)),
-            Subject::Sender(path) => by_path(&self.senders, path),
-            Subject::Recipient(path) => by_path(&self.recipients, path),
+            Subject::Sender(path) => first(&self.senders, |mailbox| mailbox.is(path)),
+            Subject::Recipient(path) => first(&self.recipients, |mailbox| mailbox.is(path)),
         };
         if self.expressions.is_empty() {
             return plain;
@@ -182,7 +183,7 @@ impl Patterns {
         let lower: Vec<_> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
         let matches = |listed: &Listed| {
             let mut texts = texts.iter().zip(&lower);
-            texts.any(|(text, lower)| listed.expression.is_match(text, lower) != listed.negated)
+            texts.any(|(text, lower)| listed.expression.is_match(text, lower, listed.negated))
         };
         about.find(|(listed, _)| matches(listed)).map(|(_, mark)| *mark)
     }
@@ -195,14 +196,6 @@ fn push<T>(list: &mut Vec<T>, one: T, most: usize, about: u8) -> u8 {
     }
     list.push(one);
     about
-}
-
-fn by_path(list: &[(Mailbox, Mark)], path: &[u8]) -> Option<Mark> {
-    if list.is_empty() {
-        return None;
-    }
-    let path = with_ascii_domain(path);
-    first(list, |mailbox| mailbox.is(&path))
 }
 
 fn first<T>(list: &[(T, Mark)], matches: impl Fn(&T) -> bool) -> Option<Mark> {

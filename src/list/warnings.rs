@@ -59,6 +59,6 @@ pub(super) fn warnings(patterns: &Patterns, shadowed: &[Shadowed]) -> Vec<BadLin
 }
 
 fn matches_anything(expression: &Expression) -> bool {
-    let matches = |text: &&str| expression.is_match(text.as_bytes(), text.as_bytes());
+    let matches = |text: &&str| expression.is_match(text.as_bytes(), text.as_bytes(), false);
     ANYTHING.iter().all(matches)
 }

@@ -31,7 +31,7 @@ use std::path::Path;
 use rustix::fs::Stat;
 
 use super::entry::Topic;
-use super::mailbox::{split, with_ascii_domain};
+use super::mailbox::split;
 use super::patterns::Subject;
 use super::text::Syntax;
 use crate::file;
@@ -165,7 +165,7 @@ impl Compiled {
         if path.is_empty() {
             return self.find_key(topic, Form::Null, &[]);
         }
-        let path = with_ascii_domain(path).to_ascii_lowercase();
+        let path = path.to_ascii_lowercase();
         let (local, domain) = split(&path);
         let mut first = self.find_key(topic, Form::Local, &[local])?;
         if let Some(domain) = domain {

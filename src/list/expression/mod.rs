@@ -16,6 +16,8 @@ use parser::{DEEPEST, Parser};
 
 /// An expression is no longer than this, in octets.
 const LONGEST: usize = 2048;
+/// How deep it may be nested for the `regex` crate: a group and its repetitions in each.
+const NESTED: u32 = 16 * DEEPEST;
 /// Octets that a compiled expression may take.
 const SIZE: usize = 1 << 20;
 
@@ -53,12 +55,15 @@ impl Expression {
         self.needs.is_empty() || self.needs.iter().any(holds)
     }
 
-    /// Does it match the text, given as it is and in lower case? It is compiled for
-    /// that, if need be.
-    pub(super) fn is_match(&self, text: &[u8], lower: &[u8]) -> bool {
+    /// Does it match the text, given as it is and in lower case, or with `negated` not?
+    /// It is compiled for that, if need be.
+    pub(super) fn is_match(&self, text: &[u8], lower: &[u8], negated: bool) -> bool {
         let text = if self.exact { text } else { lower };
-        // What was read is sound; only its size might be too much, and compile() tells.
-        self.may_match(lower) && self.compiled().is_ok_and(|regex| regex.is_match(text))
+        if !self.may_match(lower) {
+            return negated;
+        }
+        // What was read is never too large to be compiled; a test holds that.
+        self.compiled().is_ok_and(|regex| regex.is_match(text) != negated)
     }
 
     /// For the `regex` crate.
@@ -67,7 +72,7 @@ impl Expression {
     /// It is too large.
     pub(super) fn compiled(&self) -> Result<Regex, String> {
         let mut builder = RegexBuilder::new(&self.regex);
-        let built = builder.unicode(false).size_limit(SIZE).nest_limit(4 * DEEPEST).build();
+        let built = builder.unicode(false).size_limit(SIZE).nest_limit(NESTED).build();
         built.map_err(|_| "takes too much memory".to_owned())
     }
 }
@@ -82,7 +87,8 @@ mod tests {
         let matches = parsed.compiled().unwrap().is_match(&text.to_ascii_lowercase().into_bytes());
         let lower = text.to_ascii_lowercase();
         assert!(!matches || parsed.may_match(lower.as_bytes()), "{expression} {text} {parsed:?}");
-        assert_eq!(matches, parsed.is_match(text.as_bytes(), lower.as_bytes()));
+        assert_eq!(matches, parsed.is_match(text.as_bytes(), lower.as_bytes(), false));
+        assert_eq!(matches, !parsed.is_match(text.as_bytes(), lower.as_bytes(), true));
         matches
     }
 
@@ -118,8 +124,8 @@ mod tests {
             assert!(is_match(expression, yes), "{expression} {yes}");
             assert!(!is_match(expression, no), "{expression} {no}");
         }
-        assert!(!Expression::parse("^MX", true).unwrap().is_match(b"mx", b"mx"));
-        assert!(Expression::parse("^MX", true).unwrap().is_match(b"MX", b"mx"));
+        assert!(!Expression::parse("^MX", true).unwrap().is_match(b"mx", b"mx", false));
+        assert!(Expression::parse("^MX", true).unwrap().is_match(b"MX", b"mx", false));
     }
 
     #[test]
@@ -159,10 +165,37 @@ mod tests {
             (r"a\", "ends in a backslash"),
             ("(?!a)", "look-around"),
             (&"(".repeat(40), "in one another"),
+            ("([0-9a-f]{1,255}-){1,255}dyn", "repeats too much"),
+            ("a{255}{255}", "repeats too much"),
+            ("203+++++", "repeats too much"),
+            (&format!("{}x{}", "(".repeat(12), "){2}".repeat(12)), "repeats too much"),
             (&"a".repeat(3000), "longer than"),
         ] {
             let error = Expression::parse(expression, false).unwrap_err();
             assert!(error.contains(why), "{expression}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_can_be_compiled() {
+        let nested = |sign: &str| {
+            format!(
+                "{}x{}",
+                "(".repeat(DEEPEST as usize),
+                format!("){sign}").repeat(DEEPEST as usize)
+            )
+        };
+        for expression in [
+            "[0-9a-f]{255}{15}".to_owned(),
+            "(([^.]{1,63}\\.){1,15}[[:alnum:]_-]){1,3}$".to_owned(),
+            "[^a]".repeat(500),
+            nested("+*?+"),
+            nested("?"),
+            nested("|[0-9].*"),
+            "(abc|[x-z]+|.){255}".to_owned(),
+        ] {
+            let parsed = Expression::parse(&expression, false).unwrap();
+            assert!(parsed.compiled().is_ok(), "{expression}");
         }
     }
 }

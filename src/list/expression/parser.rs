@@ -5,6 +5,11 @@
 const MOST_TIMES: u32 = 255;
 /// How deep groups may lie in one another.
 pub(super) const DEEPEST: u32 = 32;
+/// Octets that an expression may stand for, repetitions multiplied: what the `regex`
+/// crate always takes.
+const MOST_PLACES: usize = 4000;
+/// Signs of repetition behind one thing.
+const MOST_SIGNS: u32 = 4;
 /// Alternatives of a fixed part that are remembered.
 const ALTERNATIVES: usize = 16;
 
@@ -38,12 +43,14 @@ pub(super) struct Parser<'a> {
     pub(super) rest: &'a [u8],
     pub(super) exact: bool,
     depth: u32,
+    /// Octets that what has been read stands for.
+    places: usize,
     pub(super) regex: String,
 }
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str, exact: bool) -> Parser<'a> {
-        Parser { rest: text.as_bytes(), exact, depth: 0, regex: String::new() }
+        Parser { rest: text.as_bytes(), exact, depth: 0, places: 0, regex: String::new() }
     }
 
     /// The expression for the `regex` crate, and what a text must hold.
@@ -113,13 +120,20 @@ impl<'a> Parser<'a> {
 
     /// A part with what stands behind it of `*`, `+`, `?` and `{n,m}`.
     fn repeated(&mut self) -> Result<Part, String> {
-        let start = self.regex.len();
+        let (start, before) = (self.regex.len(), self.places);
         let mut part = self.single()?;
-        while let Some((sign, least)) = self.times()? {
+        self.places += 1;
+        let mut signs = 0;
+        while let Some((sign, least, most)) = self.times()? {
+            signs += 1;
             // In a group: `a+?` is for POSIX what `(a+)?` is.
             self.regex.insert_str(start, "(?:");
             self.regex.push(')');
             self.regex.push_str(&sign);
+            self.places = before + (self.places - before).saturating_mul(most.max(1) as usize);
+            if self.places > MOST_PLACES || signs > MOST_SIGNS {
+                return Err("repeats too much in all".to_owned());
+            }
             part = match least {
                 0 => Part::UNKNOWN,
                 _ => Part { is: None, holds: part.needs() },
@@ -128,8 +142,8 @@ impl<'a> Parser<'a> {
         Ok(part)
     }
 
-    /// How often, and how often at least.
-    fn times(&mut self) -> Result<Option<(String, u32)>, String> {
+    /// How often, how often at least, and how often it has to be written out.
+    fn times(&mut self) -> Result<Option<(String, u32, u32)>, String> {
         let (sign, least) = match self.rest.first() {
             Some(b'*') => ("*", 0),
             Some(b'+') => ("+", 1),
@@ -138,11 +152,11 @@ impl<'a> Parser<'a> {
             _ => return Ok(None),
         };
         self.next();
-        Ok(Some((sign.to_owned(), least)))
+        Ok(Some((sign.to_owned(), least, 1)))
     }
 
     /// `{n}`, `{n,}`, `{n,m}` or `{,m}`; `None` if the brace is only a brace.
-    fn interval(&mut self) -> Result<Option<(String, u32)>, String> {
+    fn interval(&mut self) -> Result<Option<(String, u32, u32)>, String> {
         let Some(end) = self.rest.iter().position(|&b| b == b'}') else { return Ok(None) };
         let inside = std::str::from_utf8(self.rest.get(1..end).unwrap_or_default()).unwrap_or("x");
         let (least, most) = inside.split_once(',').unwrap_or((inside, inside));
@@ -154,15 +168,15 @@ impl<'a> Parser<'a> {
         let least = if least.is_empty() { Some(0) } else { number(least) };
         let bad = || format!("repeats something more than {MOST_TIMES} times, or backwards");
         let least = least.ok_or_else(bad)?;
-        let sign = match most {
-            "" => format!("{{{least},}}"),
+        let (sign, most) = match most {
+            "" => (format!("{{{least},}}"), least + 1),
             most => match number(most).filter(|most| *most >= least) {
-                Some(most) => format!("{{{least},{most}}}"),
+                Some(most) => (format!("{{{least},{most}}}"), most),
                 None => return Err(bad()),
             },
         };
         self.rest = self.rest.get(end + 1..).unwrap_or_default();
-        Ok(Some((sign, least)))
+        Ok(Some((sign, least, most)))
     }
 
     fn single(&mut self) -> Result<Part, String> {
