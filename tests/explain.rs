@@ -163,6 +163,16 @@ fn what_is_wrong_is_told() {
         let (told, status) = explain(words);
         assert!(told.contains(why) && status == 78, "{words:?}: {status} {told}");
     }
+    // Whoever refuses, it is refused.
+    for (words, expected) in [
+        (["--from", "a b@c", "--to", "u@x.example"], 2),
+        (["--from", "a@c.example", "--to", "a b@c"], 2),
+        (["--from", "a@c.example", "--to", "b@c.example"], 0),
+    ] {
+        let more = [&["192.0.2.1", "--ptr", "mail.example.org"][..], &words[..]].concat();
+        let (told, status) = explain(&more);
+        assert_eq!(status, expected, "{words:?}: {told}");
+    }
     // What comes from the command line is dealt with as what comes from a client.
     let (told, _) = explain(&["192.0.2.1", "--ptr", "a.example", "--helo", "x\nDATA"]);
     assert!(told.contains("500 5.5.2"), "{told}");

@@ -80,9 +80,9 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
                 mta_owes.push_back("220 mta ESMTP");
             }
             Step::Write(Peer::Client, octets) => {
-                let count = octets.len();
-                report.client_gets(octets);
-                dialogue.sent(Peer::Client, count);
+                let octets = octets.to_vec();
+                report.client_gets(&octets, dialogue.summary().last_refusal);
+                dialogue.sent(Peer::Client, octets.len());
             }
             Step::Write(Peer::Mta, octets) => {
                 let count = octets.len();

@@ -36,7 +36,14 @@ impl Report {
         self.told.push(told);
     }
 
-    pub(super) fn client_gets(&mut self, octets: &[u8]) {
+    /// What the client gets; `rule` is that of the last reply of ours that was not what it
+    /// hoped for.
+    pub(super) fn client_gets(&mut self, octets: &[u8], rule: Option<&'static str>) {
+        let code = octets.get(..3).and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
+        if let Some(code @ 400..) = code {
+            let weight = (code, rule.unwrap_or("mta"));
+            self.refused = Some(self.refused.map_or(weight, |before| before.max(weight)));
+        }
         let lines = octets.split(|&b| b == b'\n').filter(|line| !line.is_empty());
         self.told.extend(lines.map(|line| Told::ClientGets(printable(line.trim_ascii_end()))));
     }
@@ -64,8 +71,6 @@ impl Report {
             }
             Ruling::Refuse(refusal) => {
                 lines.push(format!("=> refused with {}", reply(refusal)));
-                let weight = (refusal.code.get(), refusal.rule);
-                self.refused = Some(self.refused.map_or(weight, |before| before.max(weight)));
             }
         }
         let of = recipient.map(|to| format!(" <{}>", printable(to))).unwrap_or_default();
@@ -179,5 +184,9 @@ fn told((answer, took): (&Answer, Duration)) -> (String, Duration) {
 
 /// Octets from outside, for a terminal.
 fn printable(octets: &[u8]) -> String {
-    octets.escape_ascii().to_string()
+    let shown = |octet: &u8| match octet {
+        b' '..=b'~' => char::from(*octet).to_string(),
+        octet => format!("\\x{octet:02x}"),
+    };
+    octets.iter().map(shown).collect()
 }
