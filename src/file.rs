@@ -112,16 +112,19 @@ pub(crate) fn checksum(seed: u64, body: &[u8]) -> u64 {
     rest.iter().fold(sum, |sum, octet| mix(sum, u64::from(*octet)))
 }
 
-/// Puts a file in the place of what is there: whole, or not at all.
+/// Puts the compiled form of a text in the place of what is there: whole, or not at all;
+/// nobody reads it who may not read the text.
 ///
 /// # Errors
 /// Those of writing it.
-pub(crate) fn replace(path: &Path, pieces: &[&[u8]]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &Stat, pieces: &[&[u8]]) -> io::Result<()> {
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+    let mode = u32::from(text.st_mode) & 0o644;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
     let mut options = File::options();
-    let mut file = options.write(true).create_new(true).mode(0o644).open(&temporary)?;
+    let mut file = options.write(true).create_new(true).mode(mode).open(&temporary)?;
     let written = pieces
         .iter()
         .try_for_each(|piece| file.write_all(piece))

@@ -189,3 +189,44 @@ fn warnings_are_told_and_nothing_is_lost_with_a_mistake() {
     let names: Vec<_> = leftovers.map(|entry| entry.unwrap().file_name()).collect();
     assert!(!names.iter().any(|name| name.to_string_lossy().contains(".compiled.")), "{names:?}");
 }
+
+#[test]
+fn a_list_that_cannot_be_read_any_more_refuses_for_now() {
+    let folder = Folder::fresh();
+    let (config, list) = with_list(&folder, "to:c@d.example\n", "");
+    assert!(compile(&[&config]).1);
+    let form = folder.file("deny.list.compiled");
+    let options = ["--config", config.to_str().unwrap()];
+    // It opens the form; then both are gone, one of them in a way that no good program has.
+    let mut s = Session::with_options(Script::polite(), &options);
+    s.client.reply();
+    let sound = fs::read(&form).unwrap();
+    let head = fs::read(&form).unwrap()[..1024].to_vec();
+    fs::write(&form, [head, vec![0; sound.len() - 1024]].concat()).unwrap();
+    fs::remove_file(&list).unwrap();
+    s.client.says("EHLO client.example");
+    s.client.reply();
+    s.client.says("MAIL FROM:<a@b.example>");
+    s.client.reply();
+    s.client.says("RCPT TO:<c@d.example>");
+    assert!(s.client.line().expect("a reply").starts_with("451 4.3.0"));
+    s.client.says("QUIT");
+    s.client.reply();
+    s.ends(&[0]);
+    s.logs(1, "session=trouble filter=deny at=rcpt");
+}
+
+#[test]
+fn the_form_is_no_more_readable_than_the_text() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::fresh();
+    let (config, list) = with_list(&folder, "127.0.0.1\n", "");
+    for file in [&config, &list] {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert!(compile(&[&config]).1);
+    for name in ["deny.list.compiled", "c.toml.compiled"] {
+        let mode = fs::metadata(folder.file(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}

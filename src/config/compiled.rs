@@ -44,7 +44,7 @@ pub fn write(document: &Document, text: &Path, stat: &Stat) -> io::Result<PathBu
     body.extend(tables);
     let path = path_of(text);
     let sum = checksum(0, &body).to_le_bytes();
-    file::replace(&path, &[&head(MAGIC, stat), &sum, &body]).map(|()| path)
+    file::replace(&path, stat, &[&head(MAGIC, stat), &sum, &body]).map(|()| path)
 }
 
 fn encode(document: &Document, texts: &mut String, out: &mut Vec<u8>) -> io::Result<()> {

@@ -85,7 +85,7 @@ impl Filter for Allow {
         facts: &Facts<'_>,
         ground: &mut dyn Ground,
     ) -> Result<Verdict, Stop> {
-        if let Some(hit) = look_up(&self.list, stage, facts, ground) {
+        if let Some(hit) = look_up(&self.list, stage, facts, ground)? {
             return Ok(verdict(hit, Action::Accept));
         }
         Ok(match self.provider(facts).filter(|_| stage == Stage::Connect) {

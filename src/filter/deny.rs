@@ -46,7 +46,7 @@ impl Filter for Deny {
         facts: &Facts<'_>,
         ground: &mut dyn Ground,
     ) -> Result<Verdict, Stop> {
-        Ok(match look_up(&self.list, stage, facts, ground) {
+        Ok(match look_up(&self.list, stage, facts, ground)? {
             Some(hit) => verdict(hit, Action::Refuse(DENIED.code, None)),
             None => Verdict::Continue,
         })

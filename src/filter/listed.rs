@@ -1,7 +1,7 @@
 //! What allow and deny have in common: a list, whose entries may say themselves what
 //! shall happen, as those of Postfix's access tables do.
 
-use super::{Facts, Ground, Key, Verdict};
+use super::{Facts, Ground, Key, Stop, Verdict};
 use crate::list::{Action, Hit, List};
 use crate::smtp::refusal::{Refusal, RefusalCode};
 use crate::stage::Stage;
@@ -29,17 +29,24 @@ pub(super) const DENIED: Refusal =
     Refusal::new(RefusalCode::TRANSACTION_FAILED, "deny", "5.7.1 Refused by local policy [deny]");
 
 /// Looks for what this stage brings; `None` if it is not on the list.
+///
+/// # Errors
+/// [`Stop::Trouble`] when a file of it cannot be read any more.
 pub(super) fn look_up(
     list: &List,
     stage: Stage,
     facts: &Facts<'_>,
     ground: &mut dyn Ground,
-) -> Option<Hit> {
+) -> Result<Option<Hit>, Stop> {
     let hit = list.find_at(stage, facts);
-    if let Some(note) = list.take_note() {
+    let note = list.take_note();
+    if list.is_broken() {
+        return Err(Stop::Trouble(note.unwrap_or("a list cannot be read any more".to_owned())));
+    }
+    if let Some(note) = note {
         ground.note(&note);
     }
-    hit
+    Ok(hit)
 }
 
 /// What an entry says; `usual` is for those that say nothing.

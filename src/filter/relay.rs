@@ -93,11 +93,13 @@ impl Filter for Relay {
         let (local, domain) = mailbox::split(path);
         // Without a domain it is a mailbox here (RFC 5321 4.1.1.3: postmaster).
         let ours = domain.is_none() || named(&self.domains, Stage::Rcpt);
-        [Some(&self.domains), self.clients.as_ref()].into_iter().flatten().for_each(|list| {
-            if let Some(note) = list.take_note() {
-                ground.note(&note);
+        for list in [Some(&self.domains), self.clients.as_ref()].into_iter().flatten() {
+            let note = list.take_note();
+            if list.is_broken() {
+                return Err(Stop::Trouble(note.unwrap_or_default()));
             }
-        });
+            note.iter().for_each(|note| ground.note(note));
+        }
         let odd = path.starts_with(b"@") || path.ends_with(b"..") || is_route(local);
         Ok(match ours && !odd {
             true => Verdict::Continue,

@@ -101,7 +101,7 @@ impl Filter for S25r {
         }
         let host = known(facts)?;
         if let Some(own) = &self.own
-            && let Some(hit) = look_up(own, Stage::Connect, facts, ground)
+            && let Some(hit) = look_up(own, Stage::Connect, facts, ground)?
         {
             return Ok(match hit.action {
                 None => Verdict::Refuse(OWN.because(hit.entry)),

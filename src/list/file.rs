@@ -39,6 +39,8 @@ pub struct ListFile {
     place: Place,
     form: Form,
     note: Cell<Option<String>>,
+    /// Neither its compiled form nor its text can be read any more.
+    broken: Cell<bool>,
 }
 
 enum Form {
@@ -61,14 +63,24 @@ impl Place {
             match found {
                 Some(Ok(compiled)) => {
                     let form = Form::Compiled(Box::new(compiled), OnceCell::new());
-                    return Ok(ListFile { place: self, form, note: Cell::new(None) });
+                    return Ok(ListFile {
+                        place: self,
+                        form,
+                        note: Cell::new(None),
+                        broken: Cell::new(false),
+                    });
                 }
                 Some(Err(why)) => note = Some(self.stale(why)),
                 None => {}
             }
         }
         let (patterns, ..) = self.read(&mut |_| {})?;
-        Ok(ListFile { place: self, form: Form::Text(patterns), note: Cell::new(note) })
+        Ok(ListFile {
+            place: self,
+            form: Form::Text(patterns),
+            note: Cell::new(note),
+            broken: Cell::new(false),
+        })
     }
 
     fn cannot(&self, error: &io::Error) -> String {
@@ -154,6 +166,7 @@ impl ListFile {
             // It was sound when it was compiled, and has not changed since.
             Err(why) => {
                 self.note.set(Some(why));
+                self.broken.set(true);
                 Patterns::default()
             }
         }
@@ -162,6 +175,10 @@ impl ListFile {
     /// Is it the compiled form that is used?
     pub(crate) fn is_compiled(&self) -> bool {
         matches!(self.form, Form::Compiled(..))
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.get()
     }
 
     /// What the log is to know, once.
@@ -214,9 +231,9 @@ impl Compiling {
     /// # Errors
     /// An expression that is too large, or those of writing the file.
     pub fn write(self, told: &mut dyn FnMut(u32)) -> Result<(PathBuf, Vec<String>), String> {
-        let path = file::compiled_path(self.place.path);
+        let (path, stat) = (file::compiled_path(self.place.path), self.stat);
         let (octets, warnings) = self.make(told)?;
-        file::replace(&path, &[&octets])
+        file::replace(&path, &stat, &[&octets])
             .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
         Ok((path, warnings))
     }

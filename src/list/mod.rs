@@ -219,6 +219,12 @@ impl List {
         entry.or_else(|| self.files.iter().filter(|f| of(f)).find_map(|file| file.find(subject)))
     }
 
+    /// Is there a file that cannot be read any more, so that nobody knows who is on it?
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.files.iter().any(ListFile::is_broken)
+    }
+
     /// What the log is to know of the files, once.
     pub fn take_note(&self) -> Option<String> {
         self.files.iter().find_map(ListFile::take_note)
