@@ -128,7 +128,7 @@ pub(crate) fn recipient(
 }
 
 /// Writes what every line about a session ends with.
-#[inline(always)] // For a session it is part of the line's writing, as before there was `explain`.
+#[inline(always)] // Else it would be a call, as `explain` writes such lines too.
 pub(crate) fn session(line: &mut Line, host: Option<&Host>, authenticated: bool, took: Duration) {
     match host {
         None => line.text(" ptr=- fcrdns=- dns=-"),
