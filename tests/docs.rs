@@ -14,7 +14,7 @@ use std::path::Path;
 use common::{Folder, Script, Session};
 use regex::Regex;
 use smtp_wrapper::cli::{self, Listen, OPTIONS};
-use smtp_wrapper::config::settings::SECTIONS;
+use smtp_wrapper::config::sections::SECTIONS;
 use smtp_wrapper::config::{self, Settings, Source};
 use smtp_wrapper::filter::{KINDS, policy, reply};
 use smtp_wrapper::smtp::{ehlo, standing};

@@ -7,6 +7,7 @@ mod dns;
 pub mod document;
 pub mod keys;
 mod names;
+pub mod sections;
 pub mod settings;
 mod text;
 pub mod time;

@@ -3,7 +3,7 @@
 
 use super::document::{Document, Entry, Table, Value};
 use super::keys::BadKey;
-use super::settings::SECTIONS;
+use super::sections::SECTIONS;
 use super::{kind, shown};
 use crate::filter::{KINDS, Key, policy};
 
