@@ -102,8 +102,8 @@ impl Line {
     /// Octets from a peer, in angle brackets, shown so that they can neither
     /// end the line, nor move the reader's cursor, nor pass for another key:
     /// what is not printable ASCII, and `<`, `>`, `\` and space, are written as
-    /// `\xNN`; what would be longer than [`limits::LOGGED_TEXT`] so is cut and
-    /// ends in `...`.
+    /// `\xNN`; what would be longer than [`limits::LOGGED_TEXT`] so is cut, not
+    /// within such an escape, and ends in `...`.
     pub fn outside(&mut self, key: &str, value: &[u8]) -> &mut Self {
         self.text.extend(key.as_bytes());
         self.text.push(b'<');
@@ -121,6 +121,9 @@ impl Line {
         self.text.extend_from_slice(rest);
         if value.len() > limits::LOGGED_TEXT || self.text.len() > start + limits::LOGGED_TEXT {
             self.text.truncate(start + limits::LOGGED_TEXT);
+            let escape = self.text.len().saturating_sub(3).max(start);
+            let half = self.text.iter().skip(escape).position(|&b| b == b'\\');
+            self.text.truncate(half.map_or(self.text.len(), |at| escape + at));
             self.text.extend(b"...");
         }
         self.text.push(b'>');
@@ -195,6 +198,11 @@ mod tests {
         line.outside(" x=", &[b'x'; 1000]);
         assert_eq!(text(&line).len() - before, limits::LOGGED_TEXT + " x=<...>".len());
         assert!(text(&line).ends_with("xx...>"));
+        for before in 0..4 {
+            let mut line = self::line();
+            line.outside(" x=", &[vec![b'x'; before], vec![0; 1000]].concat());
+            assert!(text(&line).ends_with("\\x00...>"), "{before}");
+        }
         // It is what is written that counts, for syslogd has limits too.
         let mut line = self::line();
         line.outside(" x=", &[0; 1000]);

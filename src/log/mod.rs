@@ -1,6 +1,7 @@
 //! Where log lines go, and that they never hold up mail: who does not take a
 //! line within a moment does not get it.
 
+pub mod fields;
 pub mod line;
 
 use std::io::{self, Write};
