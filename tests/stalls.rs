@@ -165,3 +165,17 @@ fn the_last_refusal_of_too_many_keeps_its_sender() {
     assert!(d.to_client.starts_with("421 4.7.0 "), "{}", d.to_client);
     assert_eq!(d.log, ["temp smtp.too-many-errors c@d", "smtp.too-many-errors"]);
 }
+
+/// Else an MTA that sends a line of its reply now and then would be waited for without end.
+#[test]
+fn the_lines_of_a_reply_share_one_wait() {
+    let mut d = Driver::in_transaction();
+    d.says(Client, "RSET\r\n");
+    let wait = d.dialogue.wait();
+    for _ in 0..5 {
+        d.says(Mta, "250-patience\r\n");
+        assert_eq!(d.dialogue.wait(), wait);
+    }
+    d.says(Mta, "250 done\r\n");
+    assert_ne!(d.dialogue.wait(), wait);
+}

@@ -224,7 +224,7 @@ impl Dialogue {
             return false;
         }
         let moved = self.mta_input() || self.client_input();
-        self.progress += u64::from(moved);
+        self.progress = self.progress.wrapping_add(moved.into());
         moved
     }
 

@@ -44,8 +44,11 @@ impl Dialogue {
                 match self.arriving.line(line) {
                     Ok(arrived) => {
                         self.mta.consume(length + CRLF);
-                        if let Some(reply) = arrived {
-                            self.reply(reply);
+                        match arrived {
+                            Some(reply) => self.reply(reply),
+                            // Half a reply is no progress: who sends one line of it now and
+                            // then has no more time than who says nothing.
+                            None => self.progress = self.progress.wrapping_sub(1),
                         }
                     }
                     Err(_) => self.confused(),
