@@ -14,6 +14,7 @@ pub(crate) mod try_it;
 mod launcher;
 mod mail_text;
 mod notes;
+mod play;
 mod refused;
 mod sessions;
 mod sink;
