@@ -6,14 +6,12 @@
 
 mod report;
 
-use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
-use super::play::{Room, Script};
+use super::play::{Room, Script, StateCopy};
 use crate::activation::Client;
 use crate::cli::Invocation;
 use crate::config::{Loaded, LogTo, Source};
@@ -82,7 +80,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         from: given.from.map_or(b"somebody@example.org".to_vec(), unbracketed),
         to,
     };
-    let state = Copy::of(loaded.settings.state)?;
+    let state = StateCopy::of(loaded.settings.state)?;
     let Loaded { settings, mut chain, usual, .. } = loaded;
     if usual && (settings.judge_local || filter::usual_judge(&client)) {
         chain.add_usual(settings.judge_local);
@@ -94,7 +92,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let mut room = Room {
         settings: &settings,
         chain: &mut chain,
-        state: Box::leak(state.0.clone().into_boxed_path()),
+        state: state.path(),
         waiter: &Waiter::new(None),
         session: &session,
         asks: true,
@@ -122,26 +120,5 @@ fn literal(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => format!("[{ip}]"),
         IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
-    }
-}
-
-/// A copy of what sessions share, so that nothing is remembered of a client who was
-/// not there.
-struct Copy(PathBuf);
-
-impl Copy {
-    fn of(state: &Path) -> anyhow::Result<Copy> {
-        let name = format!("smtp-wrapper-explain.{}", std::process::id());
-        let copy = Copy(std::env::temp_dir().join(name));
-        fs::create_dir(&copy.0).with_context(|| format!("{}", copy.0.display()))?;
-        // What cannot be read is not there for a session of this user either.
-        let _ = fs::copy(state.join("intervals"), copy.0.join("intervals"));
-        Ok(copy)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

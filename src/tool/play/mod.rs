@@ -6,6 +6,7 @@
 //! forgotten before the next.
 
 mod ground;
+mod state;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use crate::spool::Spool;
 use crate::stage::{Ruling, Stage};
 use crate::sys::Waiter;
 use ground::Desk;
+pub(super) use state::StateCopy;
 
 /// What the client is and says.
 pub(super) struct Script {
