@@ -160,6 +160,21 @@ impl Chain {
         self.links.iter_mut().for_each(Link::forget_message);
     }
 
+    /// What was found is forgotten: whoever is asked about next is another client.
+    pub fn renew(&mut self) {
+        self.noted = Noted::default();
+        self.links.iter_mut().for_each(|link| link.forget(Stage::Connect));
+    }
+
+    /// Puts others in the places of the filters; they are asked at the same stages.
+    pub(crate) fn replace(
+        &mut self,
+        mut by: impl FnMut(&'static str, Box<dyn Filter>) -> Box<dyn Filter>,
+    ) {
+        let links = std::mem::take(&mut self.links).into_iter();
+        self.links = links.map(|link| link.replaced(&mut by)).collect();
+    }
+
     /// Ends what filters have left running.
     pub fn finish(&mut self) {
         self.links.iter_mut().for_each(Link::finish);
