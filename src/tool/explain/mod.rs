@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow};
 
 use crate::activation::Client;
 use crate::cli::Invocation;
-use crate::config::{LogTo, Source};
+use crate::config::{LogTo, Source, Style};
 use crate::host::{Host, Iprev};
 use crate::log::Log;
 use crate::terminal;
@@ -80,7 +80,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     };
     let state = Copy::of(loaded.settings.state)?;
     let usual = loaded.usual;
-    let log = Log::new(LogTo::Nowhere);
+    let log = Log::new((LogTo::Nowhere, Style::Native));
     let path: &'static Path = Box::leak(state.0.clone().into_boxed_path());
     let report = play(loaded, &script, &log, path);
     let source = match asked.source {
