@@ -5,7 +5,7 @@ pub mod fields;
 pub mod line;
 pub mod style;
 
-use std::io::{self, Write};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,9 +13,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::fstat;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, send, sendmsg,
+    socket_with,
+};
 use rustix::stdio::{stderr, stdin, stdout};
-use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::activation::{self, Client};
 use crate::config::{LogTo, Style};
@@ -57,7 +59,7 @@ enum Sink {
     Syslog {
         path: Option<&'static str>,
     },
-    Open(Logger<LoggerBackend, Ident>),
+    Open(UnixDatagram),
 }
 
 impl Log {
@@ -124,7 +126,7 @@ impl Log {
     #[inline(always)] // Most lines are written as they are.
     fn put(&mut self, level: Level, text: &[u8]) {
         if let Sink::Syslog { path } = self.sink {
-            let opened = open_syslog(path, self.pid, style::ident(self.style));
+            let opened = open_syslog(path);
             self.sink = opened.map_or(Sink::Nowhere, Sink::Open);
         }
         // Whatever goes wrong, mail is not to suffer from it.
@@ -138,10 +140,12 @@ impl Log {
         match &mut self.sink {
             Sink::Nowhere | Sink::Syslog { .. } => Ok(()),
             Sink::Stderr { journal } => write_stderr(level, *journal, text),
-            Sink::Open(logger) => match level {
-                Level::Error => logger.err(text).map_err(io::Error::other),
-                Level::Info => logger.info(text).map_err(io::Error::other),
-            },
+            Sink::Open(socket) => {
+                let head = head(level, style::ident(self.style), self.pid);
+                let pieces = [IoSlice::new(&head), IoSlice::new(text)];
+                let none = &mut SendAncillaryBuffer::default();
+                Ok(sendmsg(socket, &pieces, none, SendFlags::NOSIGNAL).map(drop)?)
+            }
         }
     }
 
@@ -149,7 +153,7 @@ impl Log {
     fn comes_free(&self) -> bool {
         let fd = match &self.sink {
             Sink::Stderr { .. } => stderr(),
-            Sink::Open(Logger { backend: LoggerBackend::Unix(socket), .. }) => socket.as_fd(),
+            Sink::Open(socket) => socket.as_fd(),
             _ => return false,
         };
         let Ok(time) = Timespec::try_from(limits::LOG_WAIT) else {
@@ -198,13 +202,8 @@ fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
     sent.map(|_| ()).map_err(io::Error::from)
 }
 
-/// Connects to syslogd. The crate's own way of opening blocks when syslogd
-/// listens on a stream and is stuck, and gives up at the first stale socket.
-fn open_syslog(
-    path: Option<&str>,
-    pid: u32,
-    name: &'static str,
-) -> io::Result<Logger<LoggerBackend, Ident>> {
+/// Connects to syslogd.
+fn open_syslog(path: Option<&str>) -> io::Result<UnixDatagram> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
     let socket = UnixDatagram::from(socket);
@@ -217,8 +216,7 @@ fn open_syslog(
             break;
         }
     }
-    outcome?;
-    Ok(Logger::new(LoggerBackend::Unix(socket), Ident { pid, name }))
+    outcome.map(|()| socket)
 }
 
 /// Is there a syslogd to be connected to, at this path or where one usually is?
@@ -226,29 +224,19 @@ fn open_syslog(
 /// # Errors
 /// Why not.
 pub(crate) fn reaches_syslog(path: Option<&str>) -> io::Result<()> {
-    open_syslog(path, 0, "").map(drop)
+    open_syslog(path).map(drop)
 }
 
-/// The form of a syslog line: as RFC 3164, without the time. Every syslogd puts
-/// its own time to a line that has none; ours would need the zone file, which a
-/// jail does not have.
-struct Ident {
-    pid: u32,
-    name: &'static str,
-}
-
-impl LogFormat<&[u8]> for Ident {
-    fn format<W: Write>(&self, to: &mut W, severity: Severity, text: &[u8]) -> syslog::Result<()> {
-        let priority = Facility::LOG_MAIL as u8 | severity as u8;
-        let mut line = Vec::with_capacity(text.len() + 40);
-        line.push(b'<');
-        digits::<10>(&mut line, priority.into(), 1);
-        line.push(b'>');
-        line.extend_from_slice(self.name.as_bytes());
-        line.push(b'[');
-        digits::<10>(&mut line, self.pid.into(), 1);
-        line.extend(b"]: ");
-        line.extend(text);
-        Ok(to.write_all(&line)?)
-    }
+/// What stands before a line: as RFC 3164, without the time. Every syslogd puts its
+/// own time to a line that has none; ours would need the zone file, which a jail does not
+/// have.
+fn head(level: Level, ident: &str, pid: u32) -> Vec<u8> {
+    let mut head = Vec::with_capacity(32);
+    // Facility mail, severities err and info.
+    head.extend_from_slice(if level == Level::Error { b"<19>" } else { b"<22>" });
+    head.extend_from_slice(ident.as_bytes());
+    head.push(b'[');
+    digits::<10>(&mut head, pid.into(), 1);
+    head.extend_from_slice(b"]: ");
+    head
 }

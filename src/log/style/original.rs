@@ -51,8 +51,11 @@ fn recipient(fields: &Fields<'_>, verdict: &[u8]) -> Vec<u8> {
         b"temp" | b"perm" => "rejected by ip_filter",
         _ => "abandoned",
     });
-    let words =
-        ip(words, fields).say(" ").value(fields.get(b"code")).say(" ").text(fields.get(b"reply"));
+    let words = ip(words, fields).say(" ").value(fields.get(b"code"));
+    let words = match verdict {
+        b"none" => words,
+        _ => words.say(" ").text(fields.get(b"reply")),
+    };
     let words = who(words, fields);
     words.say(" from=").value(fields.get(b"from")).say(" to=").value(fields.get(b"to")).done()
 }
