@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU16;
 
-use crate::config::settings::{LogTo, Settings};
+use crate::config::settings::{LogTo, Settings, Style};
 use crate::config::{self, ConfigError, Loaded, Source};
 use crate::tool::explain::Given;
 use crate::tool::replay::FailOn;
@@ -144,15 +144,17 @@ impl Invocation {
         })
     }
 
-    /// Where to log what is wrong with the rest.
+    /// Where and how to log what is wrong with the rest.
     #[must_use]
-    pub fn log(&self) -> LogTo {
+    pub fn log(&self) -> (LogTo, Style) {
         let mut settings = Settings::default();
-        let log = self.given.iter().rfind(|(option, ..)| option.names.contains(&"--log"));
-        if let Some((Opt { set: Set::Session(set), .. }, _, value)) = log {
-            let _ = set(&mut settings, value);
+        for name in ["--log", "--log-style"] {
+            let log = self.given.iter().rfind(|(option, ..)| option.names.contains(&name));
+            if let Some((Opt { set: Set::Session(set), .. }, _, value)) = log {
+                let _ = set(&mut settings, value);
+            }
         }
-        settings.log
+        (settings.log, settings.style)
     }
 }
 

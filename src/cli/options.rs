@@ -114,6 +114,13 @@ pub const OPTIONS: &[Opt] = &[
         set: Set::Session(|s, v| LogTo::parse(v).map(|l| s.log = l)),
     },
     Opt {
+        names: &["--log-style"],
+        value: "STYLE",
+        help: "native, postfix, original or json (native)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| word(v, settings::STYLES).map(|w| s.style = w)),
+    },
+    Opt {
         names: &["--state"],
         value: "DIR",
         help: "what sessions share (/var/lib/smtp-wrapper)",

@@ -110,6 +110,9 @@ impl Session {
         if let Some(note) = self.note.take() {
             self.note(&note);
         }
+        if self.log.tells_of_beginnings() {
+            self.log_beginning();
+        }
         let consult = self.chain.stages();
         let mut dialogue = Dialogue::new(Plan {
             time_limit: self.settings.time_limit,

@@ -14,7 +14,7 @@ use anyhow::anyhow;
 use super::play::{Room, Script, StateCopy};
 use crate::activation::Client;
 use crate::cli::Invocation;
-use crate::config::{Loaded, LogTo, Source};
+use crate::config::{Loaded, LogTo, Source, Style};
 use crate::filter;
 use crate::host::{Host, Iprev};
 use crate::log::Log;
@@ -85,7 +85,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     if usual && (settings.judge_local || filter::usual_judge(&client)) {
         chain.add_usual(settings.judge_local);
     }
-    let line = Log::new(LogTo::Nowhere).session(&client);
+    let line = Log::new((LogTo::Nowhere, Style::Native)).session(&client);
     let session = line.session().to_owned();
     let mut report = Report::new(line);
     report.keeps_messages = chain.stages().has(Stage::Message);
