@@ -79,6 +79,18 @@ impl Log {
         Log { sink, pid: std::process::id(), stuck: false, style, again: false }
     }
 
+    /// A log that goes to the same place.
+    #[must_use]
+    pub fn another(&self) -> Log {
+        let sink = match &self.sink {
+            Sink::Stderr { journal } => Sink::Stderr { journal: *journal },
+            Sink::Syslog { path } => Sink::Syslog { path: *path },
+            Sink::Open(socket) => socket.try_clone().map_or(Sink::Nowhere, Sink::Open),
+            Sink::Nowhere => Sink::Nowhere,
+        };
+        Log { sink, ..*self }
+    }
+
     /// The lines of the session with this client.
     #[must_use]
     #[inline(always)]

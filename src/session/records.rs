@@ -1,9 +1,9 @@
 //! The session's log lines.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Session;
-use crate::config::Identity;
+use crate::config::{Identity, Traces};
 use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record};
 use crate::filter::chain::Noted;
 use crate::host::Host;
@@ -11,6 +11,7 @@ use crate::limits;
 use crate::log::Level;
 use crate::log::line::Line;
 use crate::stage::Stage;
+use crate::trace::Trace;
 use crate::{file, state, sys};
 
 impl Session {
@@ -41,6 +42,18 @@ impl Session {
     pub(super) fn log_beginning(&mut self) {
         self.line.begin().word(" session=", "begin");
         self.log.line(Level::Info, self.line.as_bytes());
+    }
+
+    /// Writes the session down, if it is one of these.
+    #[cold]
+    pub(super) fn begin_trace(&mut self, traces: &Traces) {
+        if !traces.has(self.client.ip, SystemTime::now()) {
+            return;
+        }
+        match Trace::begin(traces, &self.log, &self.line, self.began) {
+            Ok(trace) => self.wires.set_trace(trace),
+            Err(error) => self.note(&format!("the session cannot be traced: {error}")),
+        }
     }
 
     /// One line for the session.
