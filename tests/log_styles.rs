@@ -239,9 +239,10 @@ fn postfix_lines_cannot_be_forged() {
         text[2]
     );
     assert!(text[3].starts_with("disconnect from unknown[127.0.0.1] "), "{}", text[3]);
-    let mark =
-        regex::Regex::new(r"\]: |(?-u:\b)(?:reject|reject_warning|hold|discard): |from=<|to=<|helo=<")
-            .expect("an expression");
+    let mark = regex::Regex::new(
+        r"\]: |(?-u:\b)(?:reject|reject_warning|hold|discard): |from=<|to=<|helo=<",
+    )
+    .expect("an expression");
     for line in &text[1..3] {
         // Those of the line itself, and no others.
         let marks: Vec<_> = mark.find_iter(line).map(|found| found.as_str()).collect();

@@ -79,6 +79,9 @@ impl Session {
             .number(" octets=", summary.relayed)
             .number(" refused=", summary.refused.into())
             .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
+        if let Some(refusal) = &summary.refusal {
+            refused_as_such(&mut self.line, refusal);
+        }
         let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
         self.end_line(summary.authenticated);
         let used = sys::used();
@@ -148,6 +151,13 @@ pub(crate) fn recipient(
     if !outcome.why.is_empty() {
         line.outside(" why=", &outcome.why);
     }
+}
+
+/// Writes what there is to tell of a client or sender that was refused as such.
+#[cold]
+fn refused_as_such(line: &mut Line, refusal: &Outcome) {
+    line.number(" code=", refusal.code.unwrap_or_default().into()).word(" at=", refusal.at.name());
+    line.outside(" reply=", &refusal.text);
 }
 
 /// Writes what every line about a session ends with.
