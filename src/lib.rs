@@ -50,6 +50,7 @@ mod status;
 pub mod sys;
 mod terminal;
 mod tool;
+mod trace;
 pub mod upstream;
 
 use std::ffi::OsString;

@@ -49,6 +49,7 @@ pub use action::Action;
 pub(crate) use entry::TOPICS;
 pub use entry::Topic;
 pub use file::{Compiling, ListFile, Place};
+pub(crate) use network::Network;
 pub(crate) use text::SYNTAXES;
 pub use text::Syntax;
 
