@@ -249,7 +249,7 @@ fn another_configuration_gives_what_it_would_have_given() {
     let (told, _) = replay(&[log, "--config", &observes]);
     assert_eq!(counts(&told), [5, 0, 4, 0, 0], "{told}");
     assert!(
-        told.contains("only observe\n         2  s25r.r0 450\n         2  s25r.r1 450"),
+        told.contains("only observe\n         2  s25r.r0 450\n         1  s25r.r1 450\n"),
         "{told}"
     );
 
