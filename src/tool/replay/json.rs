@@ -4,7 +4,7 @@
 use memchr::memmem;
 
 /// How such a line begins, behind whatever syslogd puts in front.
-const START: &[u8] = b"{\"v\":1,";
+pub(super) const START: &[u8] = b"{\"v\":";
 
 /// Who gets keys and their values.
 type Each<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
