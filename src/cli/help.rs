@@ -14,7 +14,7 @@ pub fn help() -> String {
          \x20      smtp-wrapper explain IP [OPTION…]     what a client would be told, and why\n\
          \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n\
          \x20      smtp-wrapper replay LOG… [OPTION…]    what the configuration would have made of a log\n\
-         \x20      smtp-wrapper import KIND WHAT… --into DIR  a configuration of what another program has\n",
+         \x20      smtp-wrapper import KIND WHAT… [OPTION…]  a configuration of what another program has\n",
     );
     let scopes = [
         (Scope::Session, "options"),

@@ -51,9 +51,10 @@ impl Script {
     }
 }
 
-/// What an MTA that takes everything says to a command.
-fn answer(line: &[u8]) -> &'static str {
+/// What an MTA that takes everything, AUTH if it is wanted, says to a command.
+fn answer(line: &[u8], auth: bool) -> &'static str {
     match line.get(..4).unwrap_or_default() {
+        b"EHLO" if auth => "250-mta\r\n250 AUTH PLAIN",
         b"QUIT" => "221 2.0.0 Bye",
         b"AUTH" => "235 2.7.0 Ok",
         _ => "250 2.0.0 Ok",
@@ -152,7 +153,7 @@ impl Room<'_> {
                 Step::Write(Peer::Mta, octets) => {
                     let count = octets.len();
                     let lines = octets.split(|&b| b == b'\n').filter(|line| !line.is_empty());
-                    mta_owes.extend(lines.map(answer));
+                    mta_owes.extend(lines.map(|line| answer(line, script.authenticates)));
                     dialogue.sent(Peer::Mta, count);
                 }
                 Step::Consult(stage) => {
