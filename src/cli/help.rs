@@ -12,13 +12,15 @@ pub fn help() -> String {
          \x20      smtp-wrapper try [OPTION…]            a trial on 127.0.0.1:2525, nothing needed\n\
          \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n\
          \x20      smtp-wrapper explain IP [OPTION…]     what a client would be told, and why\n\
-         \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n",
+         \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n\
+         \x20      smtp-wrapper report [OPTION…] FILE…   what filters did by the log, and whom to let in\n",
     );
     let scopes = [
         (Scope::Session, "options"),
         (Scope::Listen, "options of listen"),
         (Scope::Explain, "options of explain"),
         (Scope::Check, "options of check"),
+        (Scope::Report, "options of report"),
     ];
     for (scope, title) in scopes {
         out.push_str(&format!("\n{title} (defaults in brackets):\n"));
@@ -33,7 +35,8 @@ pub fn help() -> String {
          SMTP_WRAPPER_OPTIONS in the environment holds more options of a session; the\n\
          command line overrides it, and both override the configuration.\n\
          Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage;\n\
-         of explain: 0 passes, 1 refused for now, 2 for good; of check: 1 there is an error.\n",
+         of explain: 0 passes, 1 refused for now, 2 for good; of check: 1 there is an error;\n\
+         of report: 1 a log could be read in part only, or none of it is known.\n",
     );
     out
 }

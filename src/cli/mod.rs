@@ -16,6 +16,7 @@ use std::num::NonZeroU16;
 use crate::config::settings::{LogTo, Settings};
 use crate::config::{self, ConfigError, Loaded, Source};
 use crate::tool::explain::Given;
+use crate::tool::report::Wanted;
 
 pub use help::help;
 use options::Set;
@@ -81,7 +82,9 @@ pub struct Invocation {
     pub session_args: Vec<&'static str>,
     /// For `explain`.
     pub explain: Option<Box<Given>>,
-    /// The files that `compile` is for.
+    /// For `report`.
+    pub(crate) report: Option<Box<Wanted>>,
+    /// The files that `compile` or `report` is for.
     pub files: Vec<&'static str>,
 }
 
@@ -151,6 +154,8 @@ pub enum Mode {
     Explain,
     /// Looks at everything and says what is amiss.
     Check,
+    /// What filters did, by the log, and who came back as a mail server does.
+    Report,
     /// `--help`.
     Help,
     /// `--version`.
@@ -195,6 +200,7 @@ pub fn parse(
             "compile" if mode.is_none() => mode = Some(Mode::Compile),
             "explain" if mode.is_none() => mode = Some(Mode::Explain),
             "check" if mode.is_none() => mode = Some(Mode::Check),
+            "report" if mode.is_none() => mode = Some(Mode::Report),
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
                 asked.listen.on.push(arg.to_owned());
             }
@@ -208,6 +214,9 @@ pub fn parse(
                 asked.explain.get_or_insert_default().ip = Some(ip.map_err(none)?);
             }
             _ if !arg.starts_with('-') && mode == Some(Mode::Compile) => asked.files.push(arg),
+            _ if mode == Some(Mode::Report) && (arg == "-" || !arg.starts_with('-')) => {
+                asked.files.push(arg);
+            }
             _ => {
                 let mode = *mode.get_or_insert(Mode::Session);
                 let handed_on = mode != Mode::Session;
@@ -270,6 +279,10 @@ impl Invocation {
                     .map_err(|why| wrong(name, value, &why))?;
             }
             Set::Check(set) => set(self.check.get_or_insert_default(), value),
+            Set::Report(set) => {
+                set(self.report.get_or_insert_default(), value)
+                    .map_err(|why| wrong(name, value, &why))?;
+            }
             Set::Source => {
                 self.source = match value {
                     "none" => Source::Nothing,
@@ -307,7 +320,7 @@ fn wrong(name: &str, value: &str, why: &str) -> UsageError {
 /// What to say of an argument that is none.
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
-        "listen" | "try" | "compile" | "explain" | "check" => {
+        "listen" | "try" | "compile" | "explain" | "check" | "report" => {
             format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
         }
         _ if mode == Mode::Try && !arg.starts_with('-') => {

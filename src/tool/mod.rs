@@ -9,9 +9,11 @@ pub(crate) mod compile;
 pub(crate) mod explain;
 pub(crate) mod listen;
 mod names;
+pub(crate) mod report;
 pub(crate) mod try_it;
 
 mod launcher;
+mod logs;
 mod mail_text;
 mod notes;
 mod refused;
