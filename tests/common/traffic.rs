@@ -30,6 +30,10 @@ pub struct Month {
     pub bots: Vec<Host>,
     /// Recipients that were accepted, refused for now, refused for good.
     pub fates: [u64; 3],
+    /// Messages that were refused for now and accepted later.
+    pub later: u64,
+    /// Servers that an entry of a list lets in since.
+    pub allowed: u64,
     /// Recipients that were accepted under observation.
     pub would: u64,
     dice: Dice,
@@ -92,6 +96,8 @@ impl Month {
             bots: Vec::new(),
             fates: [0; 3],
             would: 0,
+            later: 0,
+            allowed: 0,
             dice: Dice::new(seed),
             process: 0,
         };
@@ -164,6 +170,12 @@ impl Month {
             let at = self.dice.between(0, hosts.len() as u64);
             let (host, helo) = hosts[usize::try_from(at).unwrap()].clone();
             let rule = if host.name.is_some() { "s25r.r1" } else { "s25r.r0" };
+            // Some pools have a host that is not refused.
+            if n == tries - 1 && host.kind == "pool" && host.name.is_some() {
+                self.later += 1;
+                self.line(time, &host, &helo, from, &to, "pass");
+                break;
+            }
             self.line(time, &host, &helo, from, &to, rule);
             time += queue.gap(n) + self.dice.between(0, MINUTE);
             if time > BEGINS + DAYS * DAY {
@@ -192,7 +204,14 @@ impl Month {
                 _ => None,
             };
             let host = Host { ip, name, kind: "single server" };
-            self.servers.push(host.clone());
+            if n % 20 == 19 {
+                self.allowed += 1;
+                let end = BEGINS + DAYS * DAY - 1;
+                let (from, to) = (format!("last@{domain}"), "staff@our.example");
+                self.line(end, &host, &helo, &from, to, "allow");
+            } else {
+                self.servers.push(host.clone());
+            }
             let queue = self.queue();
             for _ in 0..self.dice.between(2, 7) {
                 let from = format!("{}@{domain}", self.dice.word());
@@ -285,6 +304,7 @@ impl Month {
         }
         self.snowshoes();
         self.botnet();
+        self.neighbours();
     }
 
     /// Networks full of named hosts, each message from another one, and never again.
@@ -315,6 +335,25 @@ impl Month {
                 for again in 0..4 {
                     let time = begins + again * HOUR + self.dice.between(0, 10 * MINUTE);
                     self.line(time, &host, &helo, &from, "boss@our.example", "s25r.r0");
+                }
+            }
+        }
+    }
+
+    /// Customers of one provider with the same master: each comes back in another's place.
+    fn neighbours(&mut self) {
+        for n in 0..6_u8 {
+            for _ in 0..5 {
+                let (mut time, from) =
+                    (self.time(), format!("{}@{}.example", self.dice.word(), self.dice.word()));
+                for m in 0..6_u8 {
+                    let ip = Ipv4Addr::new(95, n, 1, 10 * m + 3);
+                    let name = Some(format!("h95-{n}-1-{}.cable.home{n}.example", 10 * m + 3));
+                    let host = Host { ip, name, kind: "neighbour" };
+                    let helo = self.dice.word();
+                    self.line(time, &host, &helo, &from, "boss@our.example", "s25r.r1");
+                    self.bots.push(host);
+                    time += self.dice.between(20 * MINUTE, HOUR);
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::show;
 use super::tally::Fates;
 
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 240.0;
+const HEIGHT: f64 = 300.0;
 /// Room for the figures at the left, the names below, and a little above.
 const LEFT: f64 = 62.0;
 const BELOW: f64 = 26.0;
@@ -29,7 +29,9 @@ impl Bar {
         let parts = vec![("pass", of.pass), ("temp", of.temp), ("reject", of.reject)];
         let [pass, temp, reject] = [of.pass, of.temp, of.reject].map(show::number);
         let told = format!("{name}: {pass} accepted, {temp} refused for now, {reject} for good");
-        Bar { name: name.to_owned(), parts, told }
+        // A day without its year, for which there is no room.
+        let name = name.get(5..).unwrap_or(name).to_owned();
+        Bar { name, parts, told }
     }
 
     fn size(&self) -> u64 {

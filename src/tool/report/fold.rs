@@ -6,12 +6,13 @@
 //! if the names are of one or two patterns and nobody there has customers; a network if
 //! all call themselves by one domain and none is a customer's.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::judge::{Conduct, Conducts, Confidence, confidence, is_odd};
+use super::judge::{Conduct, Conducts, Confidence, confidence, is_odd, is_of_queue};
 use super::ledger::{Host, Ledger};
 use super::names;
+use super::table::Hashed;
 
 /// Patterns of names in a domain that is proposed as a whole.
 const PATTERNS: usize = 2;
@@ -46,37 +47,49 @@ impl Proposals {
     pub(super) fn new(ledger: &Ledger, end: u32) -> Proposals {
         let conducts = Conducts::new(ledger, end);
         let mut proposals = Proposals::default();
-        for pool in pools(&conducts) {
-            let members: Vec<Member<'_>> = pool
+        let pools = Pools::new(&conducts, ledger);
+        for (pool, together) in &pools.all {
+            let all = pool
                 .iter()
-                .filter_map(|key| Some((ledger.hosts.get(*key)?, conducts.of.get(key)?)))
-                .filter(|(host, conduct)| !is_odd(host, conduct))
-                .collect();
-            let (allowed, members): (Vec<_>, Vec<_>) =
-                members.into_iter().partition(|(host, _)| host.allowed);
-            proposals.allowed += allowed.len();
-            match entry_of_all(&members, ledger) {
-                Some(entry) => proposals.add(entry, &members),
-                None => members.iter().for_each(|member| {
-                    if let Some(entry) = entry_of_one(member.0) {
-                        proposals.add(entry, &[*member]);
-                    }
-                }),
+                .filter_map(|key| Some((ledger.hosts.get(*key)?, conducts.of.get(key)?)));
+            let members = proposals.welcome(all);
+            if let Some(entry) = entry_of_all(&members, ledger) {
+                let hosts: Vec<&Host> = members.iter().map(|(host, _)| *host).collect();
+                proposals.add(entry, &hosts, together);
+            } else {
+                proposals.add_each(&members);
             }
+        }
+        for (key, conduct) in conducts.of.iter().filter(|(key, _)| !pools.head.contains_key(key)) {
+            let members = proposals.welcome(ledger.hosts.get(*key).map(|host| (host, conduct)));
+            proposals.add_each(&members);
         }
         proposals.tidy();
         proposals
     }
 
-    fn add(&mut self, entry: String, members: &[Member<'_>]) {
-        let hosts: Vec<&Host> = members.iter().map(|(host, _)| *host).collect();
-        let each = members.iter().map(|(_, conduct)| *conduct);
-        let conduct = each.fold(Conduct::default(), |sum, conduct| sum.and(conduct));
-        let Some(confidence) = confidence(&hosts, &conduct) else { return };
+    /// Those that did nothing odd, and are not let in yet.
+    fn welcome<'a>(&mut self, all: impl IntoIterator<Item = Member<'a>>) -> Vec<Member<'a>> {
+        let sound = all.into_iter().filter(|(host, conduct)| !is_odd(host, conduct));
+        let (allowed, mut others): (Vec<_>, Vec<_>) = sound.partition(|(host, _)| host.allowed);
+        self.allowed += allowed.len();
+        // Hashes are others each time.
+        others.sort_by_key(|(host, _)| host.ip);
+        others
+    }
+
+    fn add_each(&mut self, members: &[Member<'_>]) {
+        for (host, conduct) in members {
+            self.add(entry_of_one(host), &[host], conduct);
+        }
+    }
+
+    fn add(&mut self, entry: String, hosts: &[&Host], conduct: &Conduct) {
+        let Some(confidence) = confidence(hosts, conduct) else { return };
         self.all.push(Proposal {
             entry,
             confidence,
-            conduct,
+            conduct: conduct.clone(),
             hosts: hosts.len(),
             first: hosts.iter().map(|host| host.first).min().unwrap_or(0),
             last: hosts.iter().map(|host| host.last).max().unwrap_or(0),
@@ -110,26 +123,44 @@ impl Proposals {
 
 type Member<'a> = (&'a Host, &'a Conduct);
 
-/// Hosts that tried the same messages, together; each is in one.
-fn pools(conducts: &Conducts) -> Vec<Vec<u64>> {
-    let mut head: HashMap<u64, u64> = conducts.of.keys().map(|key| (*key, *key)).collect();
-    for together in &conducts.together {
-        let [first, others @ ..] = together;
-        for other in others.iter().filter(|other| **other != 0) {
-            let (a, b) = (find(&mut head, *first), find(&mut head, *other));
-            head.insert(a, b);
-        }
-    }
-    let mut pools: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    let keys: Vec<u64> = head.keys().copied().collect();
-    for key in keys {
-        let of = find(&mut head, key);
-        pools.entry(of).or_default().push(key);
-    }
-    pools.into_values().collect()
+/// Hosts that tried the same messages, and what they did together; each host is in one
+/// pool, those that are alone in none.
+struct Pools {
+    all: Vec<(Vec<u64>, Conduct)>,
+    head: Hashed<u64>,
 }
 
-fn find(head: &mut HashMap<u64, u64>, mut key: u64) -> u64 {
+impl Pools {
+    fn new(conducts: &Conducts, ledger: &Ledger) -> Pools {
+        let mut head: Hashed<u64> = Hashed::default();
+        for together in &conducts.together {
+            let [first, others @ ..] = together;
+            for other in others.iter().filter(|other| **other != 0) {
+                let (a, b) = (find(&mut head, *first), find(&mut head, *other));
+                head.insert(a, b);
+                head.entry(b).or_insert(b);
+            }
+        }
+        let keys: Vec<u64> = head.keys().copied().collect();
+        let mut pools: BTreeMap<u64, (Vec<u64>, Conduct)> = BTreeMap::new();
+        for key in keys {
+            let (hosts, of_all) = pools.entry(find(&mut head, key)).or_default();
+            hosts.push(key);
+            of_all.lost = of_all.lost.saturating_add(conducts.of.get(&key).map_or(0, |c| c.lost));
+        }
+        // A message is one, however many hosts tried it.
+        for group in ledger.groups.values().filter(|group| is_of_queue(group)) {
+            let pooled = group.hosts().next().filter(|host| head.contains_key(host));
+            let pool = pooled.map(|host| find(&mut head, host));
+            if let Some((_, of_all)) = pool.and_then(|pool| pools.get_mut(&pool)) {
+                of_all.group(group);
+            }
+        }
+        Pools { all: pools.into_values().collect(), head }
+    }
+}
+
+fn find(head: &mut Hashed<u64>, mut key: u64) -> u64 {
     while let Some(&above) = head.get(&key).filter(|above| **above != key) {
         let further = head.get(&above).copied().unwrap_or(above);
         head.insert(key, further);
@@ -139,9 +170,9 @@ fn find(head: &mut HashMap<u64, u64>, mut key: u64) -> u64 {
 }
 
 /// The entry for a host: its name if that is confirmed, else its address.
-fn entry_of_one(host: &Host) -> Option<String> {
+fn entry_of_one(host: &Host) -> String {
     let named = host.name.as_deref().and_then(names::entry);
-    Some(named.unwrap_or_else(|| host.ip.to_string()))
+    named.unwrap_or_else(|| host.ip.to_string())
 }
 
 /// The entry for all of a pool, if it would let in nobody else.

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::chart::{Bar, bars};
+use super::fold::Proposal;
 use super::ledger::shown;
 use super::tally::{Fates, OfRule};
 use super::text::{MOST, about, figures, period, remarks};
@@ -13,6 +14,9 @@ const STYLE: &str = include_str!("page.css");
 
 /// Days that are drawn, the latest ones; more would be thinner than a line.
 const DAYS: usize = 366;
+
+/// Proposals that are shown at once.
+const PROPOSALS: usize = 20;
 
 /// How long it took until who was refused was accepted: up to so many seconds.
 const DELAYS: [(u32, &str); 8] = [
@@ -128,23 +132,34 @@ fn proposed(report: &Report, out: &mut String) {
         escaped(&about(proposals))
     );
     if !proposals.all.is_empty() {
-        out.push_str("<ul class=\"proposals\">");
-        for one in &proposals.all {
-            let sure = one.confidence.name();
-            let _ = write!(
-                out,
-                "<li><span class=\"sure {sure}\">{sure}</span><code>{}</code><p>{}</p></li>",
-                escaped(&one.entry),
-                escaped(&listed::reasons(one))
-            );
+        let (first, rest) = proposals.all.split_at(PROPOSALS.min(proposals.all.len()));
+        entries(first, out);
+        if !rest.is_empty() {
+            let _ = write!(out, "<details><summary>{} more</summary>", rest.len());
+            entries(rest, out);
+            out.push_str("</details>");
         }
         let _ = write!(
             out,
-            "</ul><details><summary>As a list for the filter allow</summary><pre tabindex=\"0\">{}</pre></details>",
+            "<details><summary>As a list for the filter allow</summary><pre tabindex=\"0\">{}</pre></details>",
             escaped(&listed::list(proposals))
         );
     }
     out.push_str("</section>\n");
+}
+
+fn entries(proposals: &[Proposal], out: &mut String) {
+    out.push_str("<ul class=\"proposals\">");
+    for one in proposals {
+        let sure = one.confidence.name();
+        let _ = write!(
+            out,
+            "<li><span class=\"sure {sure}\">{sure}</span><code>{}</code><p>{}</p></li>",
+            escaped(&one.entry),
+            escaped(&listed::reasons(one))
+        );
+    }
+    out.push_str("</ul>");
 }
 
 fn delayed(report: &Report, out: &mut String) {

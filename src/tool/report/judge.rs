@@ -7,9 +7,8 @@
 //! is read by a person before it is used; a real server that is missing costs a delay, a
 //! false one lets in what was to be kept out. So a doubt decides against.
 
-use std::collections::HashMap;
-
 use super::ledger::{Group, Host, Ledger};
+use super::table::Hashed;
 
 /// Tries are spread over so long at least, as the original's operators had it.
 const PERSISTENT: u32 = 1800;
@@ -68,7 +67,7 @@ impl Default for Conduct {
 }
 
 impl Conduct {
-    fn group(&mut self, group: &Group) {
+    pub(super) fn group(&mut self, group: &Group) {
         self.messages = self.messages.saturating_add(1);
         self.tries = self.tries.saturating_add(group.tries);
         self.most_tries = self.most_tries.max(group.tries);
@@ -77,24 +76,12 @@ impl Conduct {
         self.regular &= group.even + 1 >= group.tries;
         self.accepted = self.accepted.saturating_add(u32::from(group.accepted.is_some()));
     }
-
-    pub(super) fn and(mut self, other: &Conduct) -> Conduct {
-        self.messages = self.messages.saturating_add(other.messages);
-        self.lost = self.lost.saturating_add(other.lost);
-        self.tries = self.tries.saturating_add(other.tries);
-        self.most_tries = self.most_tries.max(other.most_tries);
-        self.shortest = self.shortest.min(other.shortest);
-        self.longest = self.longest.max(other.longest);
-        self.regular &= other.regular;
-        self.accepted = self.accepted.saturating_add(other.accepted);
-        self
-    }
 }
 
 /// What is to be judged: the conduct of hosts, and which of them tried the same message.
 #[derive(Default)]
 pub(super) struct Conducts {
-    pub(super) of: HashMap<u64, Conduct>,
+    pub(super) of: Hashed<Conduct>,
     pub(super) together: Vec<[u64; 4]>,
 }
 
@@ -127,7 +114,7 @@ impl Conducts {
 }
 
 /// Did a message come back as from a queue?
-fn is_of_queue(group: &Group) -> bool {
+pub(super) fn is_of_queue(group: &Group) -> bool {
     group.tries >= 2
         && group.last.saturating_sub(group.first) >= PERSISTENT
         && group.hasty <= 2 * group.tries

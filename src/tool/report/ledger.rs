@@ -5,8 +5,11 @@
 //! name, so that a pool of servers is one whatever its networks are; without such a name,
 //! and for the machines of a provider's customers, it is the network (IPv4 /24, IPv6 /64).
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use foldhash::quality::{FixedState, RandomState};
 
 use super::delays::Delays;
 use super::facts::{Facts, domain};
@@ -120,6 +123,8 @@ pub(super) struct Host {
     pub(super) ip: IpAddr,
     /// Its confirmed name.
     pub(super) name: Option<Box<[u8]>>,
+    /// The hash of that, which is nearer than the name itself.
+    name_hash: u32,
     /// Its name, confirmed or not, is one of a provider's customers.
     pub(super) customer: bool,
     /// Who its groups belong to.
@@ -134,7 +139,7 @@ pub(super) struct Host {
     pub(super) helo_changes: u32,
     /// What it calls itself is a host name, and whose.
     pub(super) helo_domain: u32,
-    /// A few bits for each domain of senders, and the first of them.
+    /// A bit for each domain of senders, and one of them.
     senders: u64,
     pub(super) sender: Box<[u8]>,
     burst_began: u32,
@@ -175,19 +180,19 @@ pub(super) struct Ledger {
     /// Groups there were.
     pub(super) begun: u64,
     /// Domains that have customers, by their hash.
-    customers: std::collections::HashSet<u32>,
+    customers: HashSet<u32>,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
         Ledger {
-            hash: RandomState::new(),
+            hash: RandomState::default(),
             groups: Table::new(GROUPS),
             hosts: Table::new(HOSTS),
             spread: Spread::default(),
             delays: Delays::default(),
             begun: 0,
-            customers: std::collections::HashSet::new(),
+            customers: HashSet::new(),
         }
     }
 }
@@ -207,11 +212,16 @@ impl Ledger {
             host.helo_changes = host.helo_changes.saturating_add(1);
             host.helo = helo;
         }
+        if host.tries == 2 {
+            let domain = domain(facts.from);
+            host.sender = domain.get(..TEXT).unwrap_or(domain).into();
+        }
         if time / 86_400 != host.last / 86_400 {
             host.days = host.days.saturating_add(1);
         }
         host.last = host.last.max(time);
-        host.senders |= 1 << (sender & 63);
+        // The same each time the log is read, unlike other hashes.
+        host.senders |= 1 << (FixedState::default().hash_one(domain(facts.from)) & 63);
         host.allowed = false;
         let owner = host.owner;
         let of = self.hash.hash_one((facts.from, facts.to));
@@ -284,9 +294,10 @@ impl Ledger {
     /// Makes sure that the host is there, under its name of now.
     fn host(&mut self, key: u64, ip: IpAddr, time: u32, facts: &Facts<'_>) {
         let confirmed = facts.name.filter(|name| facts.confirmed && name.len() <= 253);
+        let name_hash = confirmed.map_or(0, |name| self.short(name));
         if let Some(host) = self.hosts.get(key) {
             // DNS may be silent for a while; a name stays until there is another.
-            if confirmed.is_none() || confirmed == host.name.as_deref() {
+            if confirmed.is_none() || name_hash == host.name_hash {
                 return;
             }
         }
@@ -300,17 +311,18 @@ impl Ledger {
         }
         let name = confirmed.map(Box::from);
         if let Some(host) = self.hosts.get_mut(key) {
-            (host.name, host.owner, host.customer) = (name, owner, customer);
+            (host.name, host.name_hash) = (name, name_hash);
+            (host.owner, host.customer) = (owner, customer);
             return;
         }
         let helo_domain = match names::entry(facts.helo) {
             Some(helo) => names::registrable(helo.as_bytes()).map_or(0, |own| self.short(own)),
             None => 0,
         };
-        let sender = domain(facts.from);
         let host = Host {
             ip,
             name,
+            name_hash,
             customer,
             owner,
             first: time,
@@ -322,7 +334,7 @@ impl Ledger {
             helo_changes: 0,
             helo_domain,
             senders: 0,
-            sender: sender.get(..TEXT).unwrap_or(sender).into(),
+            sender: Box::default(),
             burst_began: time,
             burst_sender: 0,
             burst: 0,

@@ -105,21 +105,31 @@ fn shows_address(name: &[u8], ip: IpAddr) -> bool {
             label.len() >= 16 && label.iter().all(|b| b.is_ascii_hexdigit())
         });
     };
-    let hex = format!("{:08x}", ip.to_bits());
-    let padded: String = ip.octets().iter().map(|octet| format!("{octet:03}")).collect();
-    let text = name.to_ascii_lowercase();
-    let has = |what: &str| memchr::memmem::find(&text, what.as_bytes()).is_some();
+    // Each new client comes by here: nothing is allocated.
+    let (mut hex, mut padded) = ([0; 8], [0; 12]);
+    for (n, octet) in ip.octets().into_iter().enumerate() {
+        for (at, digit) in [octet >> 4, octet & 15].into_iter().enumerate() {
+            let digit = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+            hex.get_mut(2 * n + at).into_iter().for_each(|place| *place = digit);
+        }
+        for (at, digit) in [octet / 100, octet / 10 % 10, octet % 10].into_iter().enumerate() {
+            padded.get_mut(3 * n + at).into_iter().for_each(|place| *place = b'0' + digit);
+        }
+    }
+    let has = |what: &[u8]| name.windows(what.len()).any(|part| part.eq_ignore_ascii_case(what));
     if has(&hex) || has(&padded) {
         return true;
     }
-    let mut left = ip.octets().to_vec();
-    for run in text.split(|b| !b.is_ascii_digit()).filter(|run| (1..4).contains(&run.len())) {
+    let (mut left, mut found) = (ip.octets().map(Some), 0);
+    for run in name.split(|b| !b.is_ascii_digit()).filter(|run| (1..4).contains(&run.len())) {
         let number = run.iter().fold(0_u16, |sum, b| sum * 10 + u16::from(b - b'0'));
-        if let Some(at) = left.iter().position(|octet| u16::from(*octet) == number) {
-            left.swap_remove(at);
+        let same = |octet: &&mut Option<u8>| octet.is_some_and(|octet| u16::from(octet) == number);
+        if let Some(octet) = left.iter_mut().find(same) {
+            *octet = None;
+            found += 1;
         }
     }
-    left.len() <= 1
+    found >= 3
 }
 
 /// The part of a name that somebody has registered, as far as one can tell.

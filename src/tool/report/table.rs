@@ -2,11 +2,16 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
 
-/// A table is full at so many; the hash of a key takes its place.
+use foldhash::quality::RandomState;
+
+/// By a hash, which takes the place of its key.
+pub(super) type Hashed<T> = HashMap<u64, T, AsItIs>;
+
+/// A table that is full at so many.
 pub(super) struct Table<T> {
-    map: HashMap<u64, T, AsItIs>,
+    map: Hashed<T>,
     limit: usize,
     /// How many were given up.
     pub(super) evicted: u64,
@@ -71,7 +76,7 @@ impl<T: Aging> Table<T> {
 
 /// Hashes what is a hash already.
 #[derive(Clone, Default)]
-struct AsItIs;
+pub(super) struct AsItIs;
 
 impl BuildHasher for AsItIs {
     type Hasher = Itself;
@@ -81,7 +86,7 @@ impl BuildHasher for AsItIs {
     }
 }
 
-struct Itself(u64);
+pub(super) struct Itself(u64);
 
 impl Hasher for Itself {
     fn finish(&self) -> u64 {

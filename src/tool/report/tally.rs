@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use foldhash::quality::RandomState;
+
 use super::facts::{Facts, Kind, Verdict, domain};
 use super::ledger::{Ledger, network};
 use super::table::Top;
@@ -72,7 +74,7 @@ pub(super) struct Tally {
     pub(super) octets: u64,
     /// Recipients that were accepted, and would have been refused.
     pub(super) would: u64,
-    rules: HashMap<Box<[u8]>, OfRule>,
+    rules: HashMap<Box<[u8]>, OfRule, RandomState>,
     pub(super) hours: [Fates; 24],
     pub(super) days: BTreeMap<u32, Fates>,
     pub(super) networks: Top<IpAddr>,
@@ -91,7 +93,7 @@ impl Default for Tally {
             messages: 0,
             octets: 0,
             would: 0,
-            rules: HashMap::new(),
+            rules: HashMap::default(),
             hours: Default::default(),
             days: BTreeMap::new(),
             networks: Top::new(NETWORKS),

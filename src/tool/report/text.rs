@@ -16,8 +16,12 @@ const BAR: u64 = 30;
 pub(super) fn text(report: &Report) -> String {
     let mut out = String::new();
     totals(report, &mut out);
-    proposed(&report.proposals, &mut out);
     let tally = &report.tally;
+    let days: Vec<_> = tally.days.iter().map(|(day, of)| (show::day(*day), *of)).collect();
+    over_time("days", &days, &mut out);
+    let hours: Vec<_> =
+        tally.hours.iter().enumerate().map(|(n, of)| (format!("{n:02}"), *of)).collect();
+    over_time("hours of the day", &hours, &mut out);
     of_rules("rules", &tally.rules(), &mut out);
     of_rules("filters", &tally.filters(), &mut out);
     let networks: Vec<_> =
@@ -26,11 +30,7 @@ pub(super) fn text(report: &Report) -> String {
     let senders: Vec<_> =
         tally.senders.most(MOST).into_iter().map(|(name, n)| (show::text(&name), n)).collect();
     most("sender domains refused most", &senders, tally.senders.lacks, &mut out);
-    let hours: Vec<_> =
-        tally.hours.iter().enumerate().map(|(n, of)| (format!("{n:02}"), *of)).collect();
-    over_time("hours of the day", &hours, &mut out);
-    let days: Vec<_> = tally.days.iter().map(|(day, of)| (show::day(*day), *of)).collect();
-    over_time("days", &days, &mut out);
+    proposed(&report.proposals, &mut out);
     out
 }
 
@@ -113,7 +113,8 @@ pub(super) fn period(tally: &Tally) -> String {
 fn totals(report: &Report, out: &mut String) {
     let _ = writeln!(out, "smtp-wrapper report: {}\n", period(&report.tally));
     for (name, value, remark) in figures(report) {
-        let _ = writeln!(out, "  {name:<18} {value:>14}  {remark}");
+        let line = format!("  {name:<18} {value:>14}  {remark}");
+        let _ = writeln!(out, "{}", line.trim_end());
     }
     out.push('\n');
     for remark in remarks(report) {
@@ -166,7 +167,8 @@ fn most(title: &str, all: &[(String, u64)], lacks: u64, out: &mut String) {
     head(title, out);
     let longest = all.first().map_or(0, |(_, count)| *count);
     for (name, count) in all {
-        let _ = writeln!(out, "  {name:<40} {:>12} {}", show::number(*count), bar(*count, longest));
+        let bar = bar(*count, longest);
+        let _ = writeln!(out, "  {name:<40} {:>12} {bar}", show::number(*count));
     }
     if lacks > 0 {
         let _ = writeln!(out, "  (there are many: each may be {} more)", show::number(lacks));
