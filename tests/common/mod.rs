@@ -22,7 +22,6 @@ mod session;
 mod stages;
 mod syslog;
 mod table;
-pub mod traffic;
 mod transcript;
 
 pub use client::Client;

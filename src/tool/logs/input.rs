@@ -67,7 +67,7 @@ impl Input {
         Input::of(name, file, written, meta.is_file().then_some(meta.len()))
     }
 
-    fn of(
+    pub(super) fn of(
         name: &str,
         source: impl io::Read + 'static,
         written: SystemTime,

@@ -120,7 +120,7 @@ impl Logs {
     ) -> io::Result<()> {
         loop {
             match blocks.next()? {
-                Next::Line(line) => self.line(line, None, each),
+                Next::Line(line) => self.line(line.strip_suffix(b"\r").unwrap_or(line), None, each),
                 Next::TooLong => {
                     self.counts.lines += 1;
                     self.counts.too_long += 1;

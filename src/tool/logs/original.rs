@@ -12,7 +12,7 @@ use crate::log::line::Line;
 pub(super) fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (_, rest) = split(line, b"smtp_wrapper")?;
     let (pid, text) = split(rest, b": ")?;
-    if !pid.is_empty() && !(pid.starts_with(b"[") && pid.ends_with(b"]")) {
+    if !(pid.is_empty() || pid.starts_with(b"[") && pid.ends_with(b"]")) {
         return None;
     }
     let ip = address(text)?;
@@ -25,7 +25,7 @@ pub(super) fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
     };
     let at = if matches!(tag.as_slice(), b"SW09" | b"SW10") { "message" } else { "connect" };
     let mut anew = Line::new(0, 0, ip, 0);
-    anew.begin().word(" verdict=", if code == "502" { "reject" } else { "temp" });
+    anew.begin().word(" verdict=", if code == "502" { "perm" } else { "temp" });
     anew.word(" rule=", rule(&tag)).word(" code=", code).word(" at=", at).text(" would=-");
     anew.outside(" helo=", value(text, b"helo=<").unwrap_or_default());
     anew.outside(" from=", value(text, b"from=<").unwrap_or_default());

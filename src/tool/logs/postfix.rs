@@ -63,7 +63,7 @@ impl Postfix {
         let from = keys.get(..memchr(b'>', keys)?)?;
         let mut anew = Line::new(0, pid, client.1, 0);
         anew.begin();
-        anew.word(" verdict=", verdict.unwrap_or(if code < 500 { "temp" } else { "reject" }));
+        anew.word(" verdict=", verdict.unwrap_or(if code < 500 { "temp" } else { "perm" }));
         let by_mta = what == b"proxy-reject" || verdict.is_some();
         anew.word(" rule=", if by_mta { "mta" } else { rule(reply) });
         anew.number(" code=", code.into());

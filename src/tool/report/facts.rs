@@ -10,7 +10,7 @@ use crate::tool::logs::{Entry, ip};
 pub(super) enum Verdict {
     Pass,
     Temp,
-    Reject,
+    Perm,
     /// The client gave up before it was decided.
     None,
 }
@@ -70,7 +70,7 @@ impl<'a> Facts<'a> {
                     facts.kind = Kind::Recipient(match value {
                         b"pass" => Verdict::Pass,
                         b"temp" => Verdict::Temp,
-                        b"reject" => Verdict::Reject,
+                        b"perm" => Verdict::Perm,
                         _ => Verdict::None,
                     });
                 }

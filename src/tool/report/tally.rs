@@ -32,7 +32,7 @@ impl Fates {
         match verdict {
             Verdict::Pass => self.pass += 1,
             Verdict::Temp => self.temp += 1,
-            Verdict::Reject => self.reject += 1,
+            Verdict::Perm => self.reject += 1,
             Verdict::None => {}
         }
     }
@@ -146,7 +146,7 @@ impl Tally {
             (Verdict::None, _) => self.undecided += 1,
             (Verdict::Pass, Some(ip)) => self.ledger.accepted(ip, time, facts),
             (Verdict::Pass, None) => {}
-            (Verdict::Temp | Verdict::Reject, ip) => {
+            (Verdict::Temp | Verdict::Perm, ip) => {
                 self.rule(facts.rule, |of| match verdict {
                     Verdict::Temp => of.temp += 1,
                     _ => of.reject += 1,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 /// When it begins: 2026-03-01, in seconds.
-pub const BEGINS: u64 = 1_772_323_200;
+pub(crate) const BEGINS: u64 = 1_772_323_200;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 const DAY: u64 = 86_400;
@@ -12,43 +12,43 @@ const DAYS: u64 = 30;
 
 /// Somebody in it.
 #[derive(Clone, Debug)]
-pub struct Host {
-    pub ip: Ipv4Addr,
+pub(crate) struct Host {
+    pub(crate) ip: Ipv4Addr,
     /// The confirmed name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What it is.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
 }
 
 /// The month.
-pub struct Month {
+pub(crate) struct Month {
     /// The log's lines with their times in microseconds, in order.
-    pub lines: Vec<(u64, String)>,
+    pub(crate) lines: Vec<(u64, String)>,
     /// Mail servers that were refused and came back.
-    pub servers: Vec<Host>,
+    pub(crate) servers: Vec<Host>,
     /// Everybody who is to stay out.
-    pub bots: Vec<Host>,
+    pub(crate) bots: Vec<Host>,
     /// Recipients that were accepted, refused for now, refused for good.
-    pub fates: [u64; 3],
+    pub(crate) fates: [u64; 3],
     /// Messages that were refused for now and accepted later.
-    pub later: u64,
+    pub(crate) later: u64,
     /// Servers that an entry of a list lets in since.
-    pub allowed: u64,
+    pub(crate) allowed: u64,
     /// Recipients that were accepted under observation.
-    pub would: u64,
+    pub(crate) would: u64,
     dice: Dice,
     process: u64,
 }
 
 /// Numbers that look random (splitmix64).
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Dice(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x9e37_79b9)
     }
 
-    pub fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -57,7 +57,7 @@ impl Dice {
     }
 
     /// One of `from` to `to - 1`.
-    pub fn between(&mut self, from: u64, to: u64) -> u64 {
+    pub(crate) fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.number() % (to - from)
     }
 
@@ -81,7 +81,7 @@ enum Queue {
 impl Queue {
     fn gap(self, n: u64) -> u64 {
         match self {
-            Queue::Growing => (5 * MINUTE << n.min(4)).min(66 * MINUTE),
+            Queue::Growing => ((5 * MINUTE) << n.min(4)).min(66 * MINUTE),
             Queue::Regular => 30 * MINUTE,
             Queue::Slow => 6 * HOUR,
         }
@@ -89,7 +89,7 @@ impl Queue {
 }
 
 impl Month {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut month = Month {
             lines: Vec::new(),
             servers: Vec::new(),
@@ -102,6 +102,7 @@ impl Month {
             process: 0,
         };
         month.single_servers();
+        month.erratic_servers();
         month.pools();
         month.mailing_lists();
         month.bots();
@@ -110,7 +111,7 @@ impl Month {
         month
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.lines.iter().fold(String::new(), |mut log, (_, line)| {
             log.push_str(line);
             log.push('\n');
@@ -132,7 +133,7 @@ impl Month {
                 (0, "verdict=pass rule=mta code=250 at=message would=450:s25r.r1".to_owned())
             }
             "allow" => (0, "verdict=pass rule=mta code=250 at=message would=-".to_owned()),
-            "reject" => (2, "verdict=reject rule=deny code=554 at=rcpt would=-".to_owned()),
+            "perm" => (2, "verdict=perm rule=deny code=554 at=rcpt would=-".to_owned()),
             rule => (1, format!("verdict=temp rule={rule} code=450 at=rcpt would=-")),
         };
         self.fates[n] += 1;
@@ -217,6 +218,30 @@ impl Month {
                 let from = format!("{}@{domain}", self.dice.word());
                 let tries = self.dice.between(4, 12);
                 self.message(&[(host.clone(), helo.clone())], queue, &from, tries);
+            }
+        }
+    }
+
+    /// Servers whose queues come back when they happen to, some few times only.
+    fn erratic_servers(&mut self) {
+        for n in 0..30_u8 {
+            let name = format!("mail-0{n}a1.odd{n}.example");
+            let host = Host {
+                ip: Ipv4Addr::new(25, n, 8, 9),
+                name: Some(name.clone()),
+                kind: "erratic server",
+            };
+            self.servers.push(host.clone());
+            for _ in 0..self.dice.between(2, 5) {
+                let (mut time, from) =
+                    (self.time(), format!("{}@odd{n}.example", self.dice.word()));
+                let to = format!("{}@our.example", self.dice.word());
+                for _ in 0..self.dice.between(2, 6) {
+                    self.line(time, &host, &name, &from, &to, "s25r.r1");
+                    // The next MX is tried at once.
+                    self.line(time + 2, &host, &name, &from, &to, "s25r.r1");
+                    time += self.dice.between(4 * MINUTE, 3 * HOUR);
+                }
             }
         }
     }
@@ -311,11 +336,14 @@ impl Month {
     fn snowshoes(&mut self) {
         for n in 0..8_u8 {
             for m in 0..60_u8 {
-                let name = Some(format!("mail1a{m}b.snow{n}.example"));
-                let host =
-                    Host { ip: Ipv4Addr::new(90, n, 1, m), name: name.clone(), kind: "snowshoe" };
+                let helo = format!("mail1a{m}b.snow{n}.example");
+                let host = Host {
+                    ip: Ipv4Addr::new(90, n, 1, m),
+                    name: Some(helo.clone()),
+                    kind: "snowshoe",
+                };
                 self.bots.push(host.clone());
-                let (time, helo) = (self.time(), name.unwrap());
+                let time = self.time();
                 let from = format!("offer@{}.example", self.dice.word());
                 self.line(time, &host, &helo, &from, "info@our.example", "s25r.r1");
             }
@@ -374,7 +402,7 @@ impl Month {
             let m = u8::try_from(n % 250).unwrap();
             let host = Host { ip: Ipv4Addr::new(60, 9, 9, m), name: None, kind: "denied" };
             let time = self.time();
-            self.line(time, &host, "x.example", "a@denied.example", "info@our.example", "reject");
+            self.line(time, &host, "x.example", "a@denied.example", "info@our.example", "perm");
             let once = Host {
                 ip: Ipv4Addr::new(55, 3, m, 9),
                 name: Some(format!("news1a2.n{n}.example")),
