@@ -1,4 +1,5 @@
-//! Dates as lists bear them, `2026-11-24`, and times as a trace ends: `2026-11-24T18:30Z`.
+//! Dates as lists bear them, `2026-11-24`; the days that logs are counted by; times as a trace
+//! ends, `2026-11-24T18:30Z`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,9 +8,15 @@ const ERA: i64 = 146_097;
 const BEFORE_1970: i64 = 719_468;
 
 /// The day of a date, counted from 1970-01-01; `None` if it is none.
-fn day(date: &str) -> Option<i64> {
+#[must_use]
+pub(crate) fn day(date: &str) -> Option<i64> {
     let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    day_of(parts.next()??, parts.next()??, parts.next()??)
+}
+
+/// The day of year, month and day.
+#[must_use]
+pub(crate) fn day_of(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 {
         return None;
     }
@@ -45,6 +52,29 @@ pub(crate) fn instant(text: &str) -> Option<SystemTime> {
     let days = u64::try_from(day(date)?).ok()?;
     let seconds = ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// Year, month and day of a day after 1970-01-01.
+#[must_use]
+pub(crate) fn parts(day: i64) -> (i64, i64, i64) {
+    let days = day + BEFORE_1970;
+    let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
+    // The leap days before it, so that all years have 365.
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    match month {
+        ..=9 => (era * 400 + year, month + 3, day),
+        _ => (era * 400 + year + 1, month - 9, day),
+    }
+}
+
+/// A day as lists bear it.
+#[must_use]
+pub(crate) fn written(of: i64) -> String {
+    let (year, month, day) = parts(of);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// How many days old a date is; `None` if it is none, or is yet to come.
@@ -86,6 +116,9 @@ mod tests {
         ] {
             let expected = seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
             assert_eq!(instant(time), expected, "{time}");
+        }
+        for of in (0..200_000).step_by(13).chain(11_000..11_100) {
+            assert_eq!(day(&written(of)), Some(of));
         }
         let now = UNIX_EPOCH + Duration::from_secs(20_782 * 86_400 + 5);
         assert_eq!(age("2026-11-24", now), Some(1));
