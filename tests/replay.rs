@@ -387,6 +387,27 @@ fn what_a_log_holds_cannot_do_harm() {
 }
 
 #[test]
+fn what_a_program_would_have_done_it_does() {
+    let folder = Folder::fresh();
+    let known = "fcrdns=pass dns=2/1ms";
+    let would = |line: String| line.replace("would=-", "would=450:program.refused");
+    let passed = would(line("mta", known)).replace("at=rcpt", "at=message");
+    let log = config(&folder, "log", &(passed + &would(line("s25r.r1", known))));
+    let program = "[[filter]]\ntype = \"program\"\nat = \"connect\"\nrun = [\"/nonexistent\"]\n";
+    for (observe, expected) in [("", [0, 1, 0, 1, 0]), ("observe = true\n", [1, 0, 1, 0, 0])] {
+        let path = config(&folder, "c.toml", &(program.to_owned() + observe));
+        let (told, _) = replay(&[&log, "--config", &path]);
+        assert_eq!(counts(&told), expected, "{told}");
+        let says = match observe {
+            "" => "    program: 2".to_owned(),
+            _ => "only observe\n         2  program.refused 450".to_owned(),
+        };
+        let plain = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains(&says.split_whitespace().collect::<Vec<_>>().join(" ")), "{told}");
+    }
+}
+
+#[test]
 fn who_authenticated_does_so_again() {
     let folder = Folder::fresh();
     let text = line("mta", "fcrdns=pass dns=2/1ms").replace("at=rcpt", "at=message");

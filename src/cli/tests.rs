@@ -99,11 +99,30 @@ fn what_is_wrong_is_named() {
         ("check /x", "unknown argument \"/x\""),
         ("check --unit", "--unit wants FILE"),
         ("check --json=yes", "--json takes no value"),
+        ("--live-dns", "--live-dns is an option of `smtp-wrapper replay`"),
+        ("replay log --fail-on x", "--fail-on \"x\": must be refused or passed or any or none"),
+        ("replay log --into x", "--into is an option of `smtp-wrapper import`"),
+        ("import rblsmtpd --all", "unknown argument \"--all\""),
+        ("--log none replay", "\"replay\" comes before the options"),
         ("check --max 3", "--max is an option of `smtp-wrapper listen`"),
     ] {
         let error = parsed(line).map(drop).unwrap_err().to_string();
         assert!(error.starts_with(says), "{line}: {error}");
     }
+}
+
+#[test]
+fn files_and_the_arguments_of_others_are_kept_as_they_are() {
+    for (line, files) in [
+        ("replay a - --live-dns b", &["a", "-", "b"][..]),
+        ("import --into x rblsmtpd -b -r a:b", &["rblsmtpd", "-b", "-r", "a:b"]),
+        ("import smtp_wrapper dir --into x", &["smtp_wrapper", "dir"]),
+        ("compile a.toml", &["a.toml"]),
+    ] {
+        assert_eq!(parsed(line).unwrap().0.files, files, "{line}");
+    }
+    assert!(parsed("replay a --live-dns").unwrap().0.desk().live_dns);
+    assert_eq!(parsed("import x --into=y").unwrap().0.desk().into, Some("y"));
 }
 
 #[test]

@@ -162,7 +162,10 @@ fn relay(
                 }
                 None => made.leave(
                     &line.place,
-                    &format!("{expression:?} is no network: the filter relay takes addresses and networks only; write them into its clients"),
+                    &format!(
+                        "{expression:?} is no network: the filter relay takes addresses and networks \
+                         only; write them into its clients"
+                    ),
                 ),
             }
         }

@@ -151,7 +151,7 @@ mod tests {
     fn what_is_plain_matches_the_same_addresses() {
         use crate::list::{List, Topic};
         let parse = |text: String| List::parse(&[text.leak()], Topic::Address).unwrap();
-        let parts = [0, 1, 2, 10, 16, 20, 19, 100, 110, 172, 192, 193, 211, 255u8];
+        let parts = [0, 1, 2, 10, 16, 20, 172, 192, 211u8];
         let v6 = ["::", "2001:db8::1", "192:0:2:1::", "1:9:2:0::192", "::1"];
         let v6 = v6.map(|ip| ip.parse::<std::net::IpAddr>().unwrap());
         for (expression, plain) in NETWORKS {

@@ -114,9 +114,9 @@ mod tests {
         ] {
             let entry = recipient(expression).unwrap();
             let list = List::parse(&[entry.leak()], Topic::Recipient).unwrap();
-            for n in 0..parts.len().pow(4) {
+            for n in 0..parts.len().pow(3) {
                 let pick = |k: u32| parts.get(n / parts.len().pow(k) % parts.len()).unwrap();
-                let path = format!("{}{}{}{}", pick(0), pick(1), pick(2), pick(3));
+                let path = format!("{}{}{}", pick(0), pick(1), pick(2));
                 // No path is like that, when lists get to see it.
                 let odd = path.contains(['<', '>', ':']) || path.ends_with('.');
                 if odd || path.matches('@').count() != 1 {

@@ -33,7 +33,7 @@ use crate::stage::{Ruling, Stage};
 use crate::sys::Waiter;
 use crate::{exit, filter, terminal};
 use logged::{Line, Logged};
-use stand_in::{NOT_ASKED, Said, stand_in};
+use stand_in::{NOT_ASKED, Said, says, stand_in};
 use tally::{Change, Decided, Tally};
 
 /// Clients whose names are remembered, where DNS is asked.
@@ -164,7 +164,7 @@ impl<'a> Player<'a> {
         if logged.cut {
             return tally.unknown("texts that the log has only the beginning of");
         }
-        self.said.replace(Said { refusal: by_filter(logged), again: None });
+        self.said.replace(Said { refusal: said(logged), again: None });
         let client = Client { ip, port: logged.port, is_socket: true };
         let host = logged.host.clone().or_else(|| self.names.get(&ip).cloned());
         let script = Script {
@@ -210,7 +210,7 @@ impl<'a> Player<'a> {
     /// What becomes of the recipient, with what is taken from the log.
     fn decided(&self, logged: &Logged, outcome: Outcome, tally: &mut Tally) -> Decided {
         if let Outcome::Refused(rule, code) = outcome {
-            let again = self.said.borrow().again.filter(|_| rule == logged.rule);
+            let again = self.said.borrow().again.filter(|kind| says(kind, rule));
             again.into_iter().for_each(|kind| tally.taken(kind));
             return Decided::new(rule, Some(code));
         }
@@ -240,8 +240,8 @@ impl<'a> Player<'a> {
     }
 }
 
-/// What a filter said of the recipient, or would have said.
-fn by_filter(logged: &Logged) -> Option<Refusal> {
+/// What a filter in whose place the log speaks said of the recipient, or would have said.
+fn said(logged: &Logged) -> Option<Refusal> {
     let refused = || Said::refusal(&logged.rule, logged.code?, &logged.reply, &logged.why);
     let would = || {
         let (code, rule) = logged.would.as_ref()?;

@@ -25,17 +25,28 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// A refusal by this rule, if it is one that filters have.
+    /// A refusal by this rule, if it is one that the log speaks of in a filter's place.
     pub(super) fn refusal(rule: &str, code: u16, text: &[u8], why: &[u8]) -> Option<Refusal> {
         const BROKEN: &Refusal = &reply::BROKEN;
         let mut all = KINDS.iter().flat_map(|kind| kind.rules).chain([BROKEN]);
         let known = all.find(|refusal| refusal.rule == rule)?;
+        NOT_ASKED.iter().chain(["helo"].iter()).any(|kind| says(kind, rule)).then_some(())?;
         let code = RefusalCode::new(code)?;
         let text = std::str::from_utf8(text).ok().filter(|text| {
             !text.is_empty() && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
         });
         let text = text.map_or(known.text.clone(), |text| text.to_owned().into());
         Some(Refusal { code, text, ..known.clone().because(why.to_vec()) })
+    }
+}
+
+/// Does a filter of this type say this, and nobody can know it again?
+pub(super) fn says(kind: &str, rule: &str) -> bool {
+    match kind {
+        "helo" => rule == OURS,
+        // Which filter did not work the log does not tell: a program is the likeliest.
+        "program" if rule == reply::BROKEN.rule => true,
+        kind => NOT_ASKED.contains(&kind) && rule.split('.').next() == Some(kind),
     }
 }
 
@@ -62,15 +73,9 @@ impl StandIn {
     /// What the log has it say.
     fn logged(&self) -> Option<Result<Verdict, Stop>> {
         let mut said = self.said.borrow_mut();
-        let refusal = said.refusal.clone()?;
-        let of = refusal.rule.split('.').next().unwrap_or_default();
-        let broken = refusal.rule == reply::BROKEN.rule && self.kind == "program";
-        let ours = self.kind != "helo" || refusal.rule == OURS;
-        if !(of == self.kind && ours || broken) {
-            return None;
-        }
+        let refusal = said.refusal.clone().filter(|refusal| says(self.kind, refusal.rule))?;
         said.again = Some(self.kind);
-        Some(match broken {
+        Some(match refusal.rule == reply::BROKEN.rule {
             true => Err(Stop::Trouble(String::from_utf8_lossy(&refusal.why).into_owned())),
             false => Ok(Verdict::Refuse(refusal)),
         })
