@@ -89,7 +89,7 @@ impl Conducts {
     /// Goes through all groups; `end` is when the log ends.
     pub(super) fn new(ledger: &Ledger, end: u32) -> Conducts {
         let mut conducts = Conducts::default();
-        for group in ledger.groups.values().filter(|group| is_of_queue(group)) {
+        for group in ledger.groups.values().filter(|group| is_of_queue(group, ledger)) {
             for host in group.hosts() {
                 conducts.of.entry(host).or_default().group(group);
             }
@@ -114,11 +114,11 @@ impl Conducts {
 }
 
 /// Did a message come back as from a queue?
-pub(super) fn is_of_queue(group: &Group) -> bool {
+pub(super) fn is_of_queue(group: &Group, ledger: &Ledger) -> bool {
     group.tries >= 2
         && group.last.saturating_sub(group.first) >= PERSISTENT
         && group.hasty <= 2 * group.tries
-        && !group.spread
+        && !ledger.is_spread(group)
 }
 
 /// Does the host do what no mail server does?

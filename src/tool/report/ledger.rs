@@ -14,7 +14,7 @@ use foldhash::quality::{FixedState, RandomState};
 use super::delays::Delays;
 use super::facts::{Facts, domain};
 use super::names;
-use super::spread::Spread;
+use super::spread::{self, Spread};
 use super::table::{Aging, Table};
 
 /// Groups and hosts at most, some 100 MB.
@@ -42,8 +42,8 @@ pub(super) struct Group {
     pub(super) even: u32,
     /// Seconds until it was accepted.
     pub(super) accepted: Option<u32>,
-    /// Unrelated clients tried the same within an hour.
-    pub(super) spread: bool,
+    /// Sender and recipient, for [`Spread`].
+    of: u32,
     pub(super) hosts: [u64; 4],
 }
 
@@ -58,7 +58,7 @@ impl Aging for Group {
 }
 
 impl Group {
-    fn new(time: u32, host: u64) -> Group {
+    fn new(time: u32, host: u64, of: u64) -> Group {
         Group {
             first: time,
             last: time,
@@ -69,7 +69,7 @@ impl Group {
             gap: 0,
             even: 0,
             accepted: None,
-            spread: false,
+            of: spread::short(of),
             hosts: [host, 0, 0, 0],
         }
     }
@@ -226,11 +226,12 @@ impl Ledger {
         let owner = host.owner;
         let of = self.hash.hash_one((facts.from, facts.to));
         // Every host may send the same bounce.
-        let spread = !facts.from.is_empty() && self.spread.is(of, owner, time);
+        if !facts.from.is_empty() {
+            self.spread.note(of, owner, time);
+        }
         let id = self.group_of(owner, of);
         if let Some(group) = self.groups.get_mut(id) {
             group.again(time, key);
-            group.spread |= spread;
             return;
         }
         self.begun += 1;
@@ -246,14 +247,13 @@ impl Ledger {
             }
         }
         let hosts = &mut self.hosts;
-        let group = self.groups.add(id, Group::new(time, key), |gone: &Group| {
+        self.groups.add(id, Group::new(time, key, of), |gone: &Group| {
             for host in gone.hosts().take(1) {
                 if let Some(host) = hosts.get_mut(host) {
                     host.lost = host.lost.saturating_add(1);
                 }
             }
         });
-        group.spread = spread;
     }
 
     /// A recipient was accepted; is it one that was refused before?
@@ -275,6 +275,11 @@ impl Ledger {
         {
             self.delays.add(waited);
         }
+    }
+
+    /// Did unrelated clients try the same within an hour?
+    pub(super) fn is_spread(&self, group: &Group) -> bool {
+        self.spread.was(group.of)
     }
 
     /// Does somebody let this domain's names to customers?
