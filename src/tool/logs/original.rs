@@ -121,7 +121,9 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     let parsed = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<IpAddr>().ok();
     if let Some((_, rest)) = split(text, b"IP=") {
         let end = rest.iter().position(|b| !b.is_ascii_hexdigit() && !b".:".contains(b));
-        return parsed(rest.get(..end.unwrap_or(rest.len()))?);
+        let word = rest.get(..end.unwrap_or(rest.len()))?;
+        // A colon ends it, or is in it.
+        return parsed(word.strip_suffix(b":").unwrap_or(word)).map(|ip| ip.to_canonical());
     }
     let mut words = text.split(|b| b" []()<>,;=".contains(b));
     words.find_map(parsed).map(|ip| ip.to_canonical())
