@@ -7,7 +7,8 @@
 //! is read by a person before it is used; a real server that is missing costs a delay, a
 //! false one lets in what was to be kept out. So a doubt decides against.
 
-use super::ledger::{Group, Host, Ledger};
+use super::group::Group;
+use super::ledger::{Host, Ledger};
 use super::table::Hashed;
 
 /// Tries are spread over so long at least, as the original's operators had it.
