@@ -5,7 +5,7 @@ use super::export::as_line;
 use crate::log::line::Line;
 
 /// How a line of ours begins.
-pub(super) const START: &[u8] = b"{\"v\":1,";
+pub(super) const START: &[u8] = b"{\"v\":";
 
 /// Keys whose values come from outside.
 const OUTSIDE: [&str; 8] = ["helo", "from", "to", "reply", "allow", "why", "ptr", "upstream"];
@@ -134,7 +134,10 @@ pub(super) fn rewrite(object: &[u8], out: &mut Vec<u8>) -> Option<()> {
     for (key, value) in members(object) {
         let key = std::str::from_utf8(key).ok().filter(|key| is_word(key.as_bytes()))?;
         if key == "v" {
-            continue;
+            match value {
+                Value::Bare(b"1") | Value::Text(b"1") => continue,
+                _ => return None,
+            }
         }
         out.push(b' ');
         out.extend_from_slice(key.as_bytes());

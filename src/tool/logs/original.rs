@@ -1,6 +1,6 @@
 //! Lines of the original smtp_wrapper, of which only refusals tell something: the
-//! address, and the tag of the reply or what the filter said. Sender and recipient are
-//! known of none, unless they stand there.
+//! address, and the tag of the reply or what the filter said; and ours in its style, which
+//! tell more: `rejected by ip_filter. IP=A: 450 TEXT rule=… helo=<…> from=<…> to=<…>`.
 
 use std::net::IpAddr;
 
@@ -16,6 +16,9 @@ pub(super) fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
         return None;
     }
     let ip = address(text)?;
+    if let Some(mut anew) = ours(text, ip) {
+        return finish(&mut anew, out);
+    }
     let tag = tag(text)?;
     let code = match tag.as_slice() {
         b"SW01" => "421",
@@ -30,7 +33,55 @@ pub(super) fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
     anew.outside(" helo=", value(text, b"helo=<").unwrap_or_default());
     anew.outside(" from=", value(text, b"from=<").unwrap_or_default());
     anew.outside(" to=", value(text, b"to=<").unwrap_or_default());
-    anew.outside(" reply=", text).text(" ptr=- fcrdns=- t=0");
+    anew.outside(" reply=", text);
+    finish(&mut anew, out)
+}
+
+/// A line in the original's style; `None` if it is one of the original.
+fn ours(text: &[u8], ip: IpAddr) -> Option<Line> {
+    let (what, rest) = split(text, b". IP=")?;
+    let (_, rest) = split(rest, b": ")?;
+    let by = split(rest, b" rule=").map(|(_, by)| by)?;
+    let rule = by.get(..memchr(b' ', by)?).filter(|word| is_word(word))?;
+    let rule = std::str::from_utf8(rule).ok()?;
+    let mut anew = Line::new(0, 0, ip, 0);
+    anew.begin();
+    let code = rest.get(..3).filter(|code| code.iter().all(u8::is_ascii_digit));
+    let verdict = match (what, code.and_then(|code| code.first())) {
+        (b"accepted", _) => "pass",
+        (b"abandoned", _) => "none",
+        (b"end", _) => {
+            let digits = split(rest, b" messages=").map(|(_, count)| count);
+            let count = digits.and_then(|count| count.get(..memchr(b' ', count)?));
+            let count = count.filter(|count| count.iter().all(u8::is_ascii_digit));
+            let count = std::str::from_utf8(count.unwrap_or(b"0")).unwrap_or("0");
+            anew.word(" session=", "end").word(" messages=", count).word(" rule=", rule);
+            return Some(anew);
+        }
+        (_, Some(b'4')) => "temp",
+        (_, Some(b'5')) => "perm",
+        _ => return None,
+    };
+    anew.word(" verdict=", verdict).word(" rule=", rule);
+    anew.outside(" helo=", value(by, b" helo=<").unwrap_or_default());
+    anew.outside(" from=", value(by, b" from=<").unwrap_or_default());
+    anew.outside(" to=", value(by, b" to=<").unwrap_or_default());
+    if let Some(name) = value(by, b" ptr=<") {
+        // Whether it is confirmed is not said; the rules of S25R but 0 are for such names.
+        anew.outside(" ptr=", name);
+        let confirmed = rule.starts_with("s25r.") && rule != "s25r.r0";
+        anew.word(" fcrdns=", if confirmed { "pass" } else { "-" });
+    }
+    Some(anew)
+}
+
+fn is_word(text: &[u8]) -> bool {
+    text.iter().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(b))
+}
+
+/// Puts what they all have around it.
+fn finish(anew: &mut Line, out: &mut Vec<u8>) -> Option<()> {
+    anew.text(" t=0");
     out.extend_from_slice(b"v=1 sid=- ");
     out.extend_from_slice(anew.as_bytes().get(memmem::find(anew.as_bytes(), b"ip=")?..)?);
     Some(())
@@ -70,7 +121,9 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     let parsed = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<IpAddr>().ok();
     if let Some((_, rest)) = split(text, b"IP=") {
         let end = rest.iter().position(|b| !b.is_ascii_hexdigit() && !b".:".contains(b));
-        return parsed(rest.get(..end.unwrap_or(rest.len()))?);
+        let word = rest.get(..end.unwrap_or(rest.len()))?;
+        // A colon ends it, or is in it.
+        return parsed(word.strip_suffix(b":").unwrap_or(word)).map(|ip| ip.to_canonical());
     }
     let mut words = text.split(|b| b" []()<>,;=".contains(b));
     words.find_map(parsed).map(|ip| ip.to_canonical())

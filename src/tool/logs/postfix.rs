@@ -21,18 +21,20 @@ impl Postfix {
     /// Writes a line anew as the native one.
     pub(super) fn rewrite(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let (pid, text) = said(line)?;
-        let mut anew = if let Some(client) = text.strip_prefix(b"connect from ") {
-            if self.clients.len() >= CLIENTS {
-                self.clients.clear();
-            }
-            let (name, ip) = client_of(client)?;
-            self.clients.insert(pid, (name.to_vec(), ip));
+        if let Some(client) = text.strip_prefix(b"connect from ") {
+            self.remember(pid, client);
             return None;
-        } else if let Some(rest) = text.strip_prefix(b"disconnect from ") {
-            self.clients.remove(&pid);
-            disconnected(rest)?
-        } else {
-            self.recipient(pid, text)?
+        }
+        if let Some((_, client)) = split(text, b": client=").filter(|(id, _)| is_word(id)) {
+            self.remember(pid, client);
+            return None;
+        }
+        let mut anew = match text.strip_prefix(b"disconnect from ") {
+            Some(rest) => {
+                self.clients.remove(&pid);
+                disconnected(rest)?
+            }
+            None => self.recipient(pid, text)?,
         };
         // Who knows no session has no time in its name.
         anew.text(" t=0");
@@ -41,14 +43,21 @@ impl Postfix {
         Some(())
     }
 
+    fn remember(&mut self, pid: u32, client: &[u8]) {
+        if self.clients.len() >= CLIENTS {
+            self.clients.clear();
+        }
+        if let Some((name, ip)) = client_of(client) {
+            self.clients.insert(pid, (name.to_vec(), ip));
+        }
+    }
+
     fn recipient(&self, pid: u32, text: &[u8]) -> Option<Line> {
-        let (_, text) = split(text, b": ")?;
-        let (what, rest) = split(text, b": ")?;
-        let verdict = match what {
-            b"reject" | b"proxy-reject" => None,
-            b"proxy-accept" => Some("pass"),
-            _ => return None,
-        };
+        let (first, rest) = split(text, b": ")?;
+        // Most have a queue's name before, or that there is none.
+        let known = verdict(first).is_some();
+        let (what, rest) = if known { (first, rest) } else { split(rest, b": ")? };
+        let verdict = verdict(what)?;
         let (head, rest) = split(rest, b": ")?;
         let (stage, client) = match split(head, b" from ") {
             Some((stage, client)) => (stage, client_of(client)?),
@@ -63,8 +72,9 @@ impl Postfix {
         let from = keys.get(..memchr(b'>', keys)?)?;
         let mut anew = Line::new(0, pid, client.1, 0);
         anew.begin();
-        anew.word(" verdict=", verdict.unwrap_or(if code < 500 { "temp" } else { "perm" }));
-        let by_mta = what == b"proxy-reject" || verdict.is_some();
+        let refused = if code < 500 { "temp" } else { "perm" };
+        anew.word(" verdict=", if verdict == "reject" { refused } else { verdict });
+        let by_mta = what.starts_with(b"proxy-");
         anew.word(" rule=", if by_mta { "mta" } else { rule(reply) });
         anew.number(" code=", code.into());
         let at = if stage == b"END-OF-MESSAGE" { "message" } else { "rcpt" };
@@ -75,6 +85,19 @@ impl Postfix {
         named(&mut anew, client.0);
         Some(anew)
     }
+}
+
+/// What became of the recipient of a line of this kind.
+fn verdict(what: &[u8]) -> Option<&'static str> {
+    match what {
+        b"reject" | b"proxy-reject" => Some("reject"),
+        b"proxy-accept" => Some("pass"),
+        _ => None,
+    }
+}
+
+fn is_word(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// Process and text of a line of smtpd or postscreen.
@@ -133,8 +156,8 @@ fn rule(reply: &[u8]) -> &str {
     }
 }
 
-/// The end of a session: `NAME[IP] ehlo=1 mail=2 rcpt=1/3 data=1 quit=1 commands=5/7`,
-/// where a command was taken so many times of so many.
+/// The end of a session: Postfix's `NAME[IP] ehlo=1 mail=2 rcpt=1/3 data=1 quit=1`, where a
+/// command was taken so many times of so many, or ours, `NAME[IP] messages=1 octets=2`.
 fn disconnected(rest: &[u8]) -> Option<Line> {
     let (name, ip) = client_of(rest)?;
     let count = |key: &[u8]| {
@@ -146,8 +169,10 @@ fn disconnected(rest: &[u8]) -> Option<Line> {
     let (taken, asked) = count(b"rcpt=");
     let mut anew = Line::new(0, 0, ip, 0);
     anew.begin().text(" session=end end=quit mta=- why=<> helo=<>");
-    anew.number(" messages=", count(b"data=").0 + count(b"bdat=").0).text(" octets=0");
-    anew.number(" refused=", asked.saturating_sub(taken)).text(" rule=-");
+    let messages = count(b"data=").0.max(count(b"messages=").0).saturating_add(count(b"bdat=").0);
+    anew.number(" messages=", messages).number(" octets=", count(b"octets=").0);
+    let refused = asked.saturating_sub(taken).max(count(b"refused=").0);
+    anew.number(" refused=", refused).text(" rule=-");
     named(&mut anew, name);
     Some(anew)
 }

@@ -57,8 +57,10 @@ fn json_is_written_as_the_native_line_says_it() {
     let json = r#"{"v":1,"sid":"3e8.7","ip":"192.0.2.1","port":9,"verdict":"temp","would":null,"helo":"a b\u00e9\"\\<","t":0.005}"#;
     let native = r"v=1 sid=3e8.7 ip=[192.0.2.1] port=9 verdict=temp would=- helo=<a\x20b\xe9\x22\x5c\x3c> t=0.005";
     let native = native.replace(r"\x22", "\"");
-    let (all, _) = read(json.as_bytes());
-    assert_eq!(all, [(Style::Json, Some(6000), native)]);
+    for json in [json.to_owned(), json.replace("{\"v\":1,", "{\"v\":\"1\",")] {
+        let (all, _) = read(json.as_bytes());
+        assert_eq!(all, [(Style::Json, Some(6000), native.clone())]);
+    }
     for bad in [r#"{"v":1,"rule":"a b"}"#, r#"{"v":1,"a b":"c"}"#, r#"{"v":1,"rule":"x> to=<y"}"#] {
         assert_eq!(read(bad.as_bytes()).0, [], "{bad}");
     }

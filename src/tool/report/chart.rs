@@ -9,9 +9,9 @@ use super::tally::Fates;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 /// Room for the figures at the left, the names below, and a little above.
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 74.0;
 const BELOW: f64 = 26.0;
-const ABOVE: f64 = 10.0;
+const ABOVE: f64 = 18.0;
 /// Names below the bars at most.
 const NAMES: usize = 8;
 

@@ -149,7 +149,7 @@ impl Pools {
             of_all.lost = of_all.lost.saturating_add(conducts.of.get(&key).map_or(0, |c| c.lost));
         }
         // A message is one, however many hosts tried it.
-        for group in ledger.groups.values().filter(|group| is_of_queue(group)) {
+        for group in ledger.groups.values().filter(|group| is_of_queue(group, ledger)) {
             let pooled = group.hosts().next().filter(|host| head.contains_key(host));
             let pool = pooled.map(|host| find(&mut head, host));
             if let Some((_, of_all)) = pool.and_then(|pool| pools.get_mut(&pool)) {

@@ -128,7 +128,7 @@ fn proposed(report: &Report, out: &mut String) {
     let proposals = &report.proposals;
     let _ = write!(
         out,
-        "<section class=\"long\"><h2>Came back as mail servers do</h2><p class=\"about\">{}</p>",
+        "<section><h2>Came back as mail servers do</h2><p class=\"about\">{}</p>",
         escaped(&about(proposals))
     );
     if !proposals.all.is_empty() {
@@ -141,7 +141,7 @@ fn proposed(report: &Report, out: &mut String) {
         }
         let _ = write!(
             out,
-            "<details><summary>As a list for the filter allow</summary><pre tabindex=\"0\">{}</pre></details>",
+            "<details class=\"paste\"><summary>As a list for the filter allow</summary><pre tabindex=\"0\">{}</pre></details>",
             escaped(&listed::list(proposals))
         );
     }

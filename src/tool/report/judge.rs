@@ -7,7 +7,8 @@
 //! is read by a person before it is used; a real server that is missing costs a delay, a
 //! false one lets in what was to be kept out. So a doubt decides against.
 
-use super::ledger::{Group, Host, Ledger};
+use super::group::Group;
+use super::ledger::{Host, Ledger};
 use super::table::Hashed;
 
 /// Tries are spread over so long at least, as the original's operators had it.
@@ -89,7 +90,7 @@ impl Conducts {
     /// Goes through all groups; `end` is when the log ends.
     pub(super) fn new(ledger: &Ledger, end: u32) -> Conducts {
         let mut conducts = Conducts::default();
-        for group in ledger.groups.values().filter(|group| is_of_queue(group)) {
+        for group in ledger.groups.values().filter(|group| is_of_queue(group, ledger)) {
             for host in group.hosts() {
                 conducts.of.entry(host).or_default().group(group);
             }
@@ -114,11 +115,11 @@ impl Conducts {
 }
 
 /// Did a message come back as from a queue?
-pub(super) fn is_of_queue(group: &Group) -> bool {
+pub(super) fn is_of_queue(group: &Group, ledger: &Ledger) -> bool {
     group.tries >= 2
         && group.last.saturating_sub(group.first) >= PERSISTENT
         && group.hasty <= 2 * group.tries
-        && !group.spread
+        && !ledger.is_spread(group)
 }
 
 /// Does the host do what no mail server does?

@@ -13,6 +13,7 @@ use foldhash::quality::{FixedState, RandomState};
 
 use super::delays::Delays;
 use super::facts::{Facts, domain};
+use super::group::Group;
 use super::names;
 use super::spread::Spread;
 use super::table::{Aging, Table};
@@ -21,102 +22,10 @@ use super::table::{Aging, Table};
 const GROUPS: usize = 458_752;
 const HOSTS: usize = 229_376;
 
-/// Tries that are closer are one: a client that has several MX to try does so at once.
-pub(super) const ONE_TRY: u32 = 60;
 /// So long are senders looked at together.
 const BURST: u32 = 10;
 /// Octets of a text that is kept.
 const TEXT: usize = 100;
-
-/// One client's tries of one sender and recipient.
-pub(super) struct Group {
-    pub(super) first: u32,
-    pub(super) last: u32,
-    pub(super) tries: u32,
-    /// Tries right behind another.
-    pub(super) hasty: u32,
-    pub(super) shortest: u32,
-    pub(super) longest: u32,
-    gap: u32,
-    /// Gaps that were not much shorter than the one before.
-    pub(super) even: u32,
-    /// Seconds until it was accepted.
-    pub(super) accepted: Option<u32>,
-    /// Unrelated clients tried the same within an hour.
-    pub(super) spread: bool,
-    pub(super) hosts: [u64; 4],
-}
-
-impl Aging for Group {
-    fn seen_once(&self) -> bool {
-        self.tries < 2 && self.accepted.is_none()
-    }
-
-    fn last(&self) -> u32 {
-        self.last
-    }
-}
-
-impl Group {
-    fn new(time: u32, host: u64) -> Group {
-        Group {
-            first: time,
-            last: time,
-            tries: 1,
-            hasty: 0,
-            shortest: u32::MAX,
-            longest: 0,
-            gap: 0,
-            even: 0,
-            accepted: None,
-            spread: false,
-            hosts: [host, 0, 0, 0],
-        }
-    }
-
-    fn again(&mut self, time: u32, host: u64) {
-        let gap = time.saturating_sub(self.last);
-        if gap < ONE_TRY {
-            self.hasty = self.hasty.saturating_add(1);
-        } else {
-            self.gap_of(gap);
-            self.last = time;
-        }
-        if !self.hosts.contains(&host)
-            && let Some(place) = self.hosts.iter_mut().find(|host| **host == 0)
-        {
-            *place = host;
-        }
-    }
-
-    fn gap_of(&mut self, gap: u32) {
-        self.tries = self.tries.saturating_add(1);
-        self.even += u32::from(gap >= self.gap / 2);
-        self.gap = gap;
-        self.shortest = self.shortest.min(gap);
-        self.longest = self.longest.max(gap);
-    }
-
-    /// The host has been let in; how long it had to wait.
-    fn accept(&mut self, time: u32) -> Option<u32> {
-        if self.accepted.is_some() {
-            return None;
-        }
-        let gap = time.saturating_sub(self.last);
-        if gap >= ONE_TRY {
-            self.gap_of(gap);
-            self.last = time;
-        }
-        let waited = time.saturating_sub(self.first);
-        self.accepted = Some(waited);
-        Some(waited)
-    }
-
-    /// Hosts that tried.
-    pub(super) fn hosts(&self) -> impl Iterator<Item = u64> {
-        self.hosts.into_iter().filter(|host| *host != 0)
-    }
-}
 
 /// A client by its address.
 pub(super) struct Host {
@@ -220,17 +129,20 @@ impl Ledger {
             host.days = host.days.saturating_add(1);
         }
         host.last = host.last.max(time);
-        // The same each time the log is read, unlike other hashes.
-        host.senders |= 1 << (FixedState::default().hash_one(domain(facts.from)) & 63);
+        if host.burst_sender != sender {
+            // The same each time the log is read, unlike other hashes.
+            host.senders |= 1 << (FixedState::default().hash_one(domain(facts.from)) & 63);
+        }
         host.allowed = false;
         let owner = host.owner;
         let of = self.hash.hash_one((facts.from, facts.to));
         // Every host may send the same bounce.
-        let spread = !facts.from.is_empty() && self.spread.is(of, owner, time);
+        if !facts.from.is_empty() {
+            self.spread.note(of, owner, time);
+        }
         let id = self.group_of(owner, of);
         if let Some(group) = self.groups.get_mut(id) {
             group.again(time, key);
-            group.spread |= spread;
             return;
         }
         self.begun += 1;
@@ -246,14 +158,13 @@ impl Ledger {
             }
         }
         let hosts = &mut self.hosts;
-        let group = self.groups.add(id, Group::new(time, key), |gone: &Group| {
+        self.groups.add(id, Group::new(time, key, of), |gone: &Group| {
             for host in gone.hosts().take(1) {
                 if let Some(host) = hosts.get_mut(host) {
                     host.lost = host.lost.saturating_add(1);
                 }
             }
         });
-        group.spread = spread;
     }
 
     /// A recipient was accepted; is it one that was refused before?
@@ -275,6 +186,11 @@ impl Ledger {
         {
             self.delays.add(waited);
         }
+    }
+
+    /// Did unrelated clients try the same within an hour?
+    pub(super) fn is_spread(&self, group: &Group) -> bool {
+        self.spread.was(group.of)
     }
 
     /// Does somebody let this domain's names to customers?

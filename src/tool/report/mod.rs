@@ -12,6 +12,7 @@ mod chart;
 mod delays;
 mod facts;
 mod fold;
+mod group;
 mod html;
 mod judge;
 mod ledger;

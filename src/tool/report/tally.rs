@@ -70,6 +70,8 @@ pub(super) struct Tally {
     /// Recipients whose client gave up.
     pub(super) undecided: u64,
     pub(super) sessions: u64,
+    /// Those whose client was refused before it named a recipient.
+    pub(super) at_once: u64,
     pub(super) messages: u64,
     pub(super) octets: u64,
     /// Recipients that were accepted, and would have been refused.
@@ -90,6 +92,7 @@ impl Default for Tally {
             fates: Fates::default(),
             undecided: 0,
             sessions: 0,
+            at_once: 0,
             messages: 0,
             octets: 0,
             would: 0,
@@ -118,6 +121,10 @@ impl Tally {
                 self.sessions += 1;
                 self.messages = self.messages.saturating_add(facts.messages);
                 self.octets = self.octets.saturating_add(facts.octets);
+                if let Some(verdict) = facts.at_once {
+                    self.at_once += 1;
+                    self.refused(verdict, facts);
+                }
             }
             Kind::Other => {}
         }
@@ -140,27 +147,33 @@ impl Tally {
             self.would += u64::from(verdict == Verdict::Pass);
             self.rule(rule, |of| of.would += 1);
         }
-        // A line of a style that has no time is of the same time as the last one.
-        let time = facts.time.unwrap_or(self.last);
         match (verdict, facts.ip) {
             (Verdict::None, _) => self.undecided += 1,
-            (Verdict::Pass, Some(ip)) => self.ledger.accepted(ip, time, facts),
+            (Verdict::Pass, Some(ip)) => self.ledger.accepted(ip, self.time(facts), facts),
             (Verdict::Pass, None) => {}
-            (Verdict::Temp | Verdict::Perm, ip) => {
-                self.rule(facts.rule, |of| match verdict {
-                    Verdict::Temp => of.temp += 1,
-                    _ => of.reject += 1,
-                });
-                let sender = domain(facts.from);
-                let sender = sender.get(..TEXT).unwrap_or(sender);
-                self.senders.count(sender, || sender.into());
-                let Some(ip) = ip else { return };
-                let network = network(ip);
-                self.networks.count(&network, || network);
-                if verdict == Verdict::Temp && facts.by_filter() {
-                    self.ledger.refused(ip, time, facts);
-                }
-            }
+            (Verdict::Temp | Verdict::Perm, _) => self.refused(verdict, facts),
+        }
+    }
+
+    /// The time of a line; one that has none is of the same time as the last one.
+    fn time(&self, facts: &Facts<'_>) -> u32 {
+        facts.time.unwrap_or(self.last)
+    }
+
+    /// A recipient, or a client before it named one, was refused.
+    fn refused(&mut self, verdict: Verdict, facts: &Facts<'_>) {
+        self.rule(facts.rule, |of| match verdict {
+            Verdict::Temp => of.temp += 1,
+            _ => of.reject += 1,
+        });
+        let sender = domain(facts.from);
+        let sender = sender.get(..TEXT).unwrap_or(sender);
+        self.senders.count(sender, || sender.into());
+        let Some(ip) = facts.ip else { return };
+        let network = network(ip);
+        self.networks.count(&network, || network);
+        if verdict == Verdict::Temp && facts.by_filter() {
+            self.ledger.refused(ip, self.time(facts), facts);
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) fn figures(report: &Report) -> Vec<(&'static str, String, String)> {
     if delays.count > 0 {
         let [median, most] = [500, 950].map(|part| show::duration(delays.within(part)));
         put(
-            "their delay",
+            "delay of these",
             (median, format!("median; 95 % {most}, longest {}", show::duration(delays.max))),
         );
     }
@@ -78,6 +78,12 @@ pub(super) fn remarks(report: &Report) -> Vec<String> {
         remarks.push(format!(
             "{} too long and passed over",
             show::count(counts.too_long, "line was", "lines were")
+        ));
+    }
+    if report.tally.at_once > 0 {
+        remarks.push(format!(
+            "{} refused before a recipient was named: rules, networks and groups have them, recipients have not",
+            show::count(report.tally.at_once, "session was", "sessions were"),
         ));
     }
     if report.tally.undecided > 0 {
