@@ -28,8 +28,17 @@ pub(crate) struct Wires {
     client_is_socket: bool,
     mta: Option<OwnedFd>,
     waiter: Waiter,
-    /// Everything is written down.
-    trace: Option<Box<RefCell<Trace>>>,
+    /// The client is a socket, and not traced.
+    client_is_plain: bool,
+    /// Of a session that is traced.
+    traced: Option<Box<Traced>>,
+}
+
+/// A session that is traced. Its MTA is here, so that sessions that are not need not ask
+/// themselves at each octet.
+struct Traced {
+    trace: RefCell<Trace>,
+    mta: Option<OwnedFd>,
 }
 
 /// What is waited for.
@@ -70,12 +79,9 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        Wires {
-            client_is_socket,
-            mta: None,
-            waiter: Waiter::new(Some(limits::SESSION)),
-            trace: None,
-        }
+        let waiter = Waiter::new(Some(limits::SESSION));
+        let client_is_plain = client_is_socket;
+        Wires { client_is_socket, mta: None, waiter, client_is_plain, traced: None }
     }
 
     /// Waits until a connection stands; also if the session is to end, which the
@@ -99,12 +105,16 @@ impl Wires {
 
     /// From here on everything is written down.
     pub(crate) fn set_trace(&mut self, trace: Trace) {
-        self.trace = Some(Box::new(RefCell::new(trace)));
+        self.client_is_plain = false;
+        self.traced = Some(Box::new(Traced { trace: RefCell::new(trace), mta: self.mta.take() }));
     }
 
     /// The MTA's connection, or none any more.
     pub(crate) fn set_mta(&mut self, mta: Option<OwnedFd>) {
-        self.mta = mta;
+        match &mut self.traced {
+            None => self.mta = mta,
+            Some(traced) => traced.mta = mta,
+        }
     }
 
     /// Reads what there is into the spare capacity of `into`; 0 is the end.
@@ -112,16 +122,32 @@ impl Wires {
     /// # Errors
     /// The socket's; `WouldBlock` when there was nothing after all.
     pub(crate) fn receive(&self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
-        let before = into.len();
         let room = spare_capacity(into);
         let count = match (peer, &self.mta) {
+            (Peer::Client, _) if self.client_is_plain => {
+                recv(stdin(), room, RecvFlags::DONTWAIT)?.0
+            }
+            (Peer::Mta, Some(mta)) => recv(mta, room, RecvFlags::DONTWAIT)?.0,
+            _ => self.receive_otherwise(peer, into)?,
+        };
+        Ok(count)
+    }
+
+    /// The same from pipes, if there is no MTA, or in a session that is traced.
+    #[cold]
+    #[inline(never)]
+    fn receive_otherwise(&self, peer: Peer, into: &mut Vec<u8>) -> Result<usize, Errno> {
+        let before = into.len();
+        let room = spare_capacity(into);
+        let count = match (peer, self.traced_mta()) {
             (Peer::Client, _) if !self.client_is_socket => rustix::io::read(stdin(), room)?,
             (Peer::Client, _) => recv(stdin(), room, RecvFlags::DONTWAIT)?.0,
             (Peer::Mta, Some(mta)) => recv(mta, room, RecvFlags::DONTWAIT)?.0,
-            (Peer::Mta, None) => 0,
+            (Peer::Mta, None) => return Ok(0),
         };
-        if let Some(trace) = &self.trace {
-            trace.borrow_mut().received(peer, into.get(before..).unwrap_or_default());
+        if let Some(traced) = &self.traced {
+            let octets = into.get(before..).unwrap_or_default();
+            traced.trace.borrow_mut().received(peer, octets);
         }
         Ok(count)
     }
@@ -132,24 +158,51 @@ impl Wires {
     /// The socket's.
     pub(crate) fn send(&self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
         let sent = match (peer, &self.mta) {
-            (Peer::Client, _) if !self.client_is_socket => {
-                write_if_ready(stdout(), bytes.get(..PIPE_BLOCK).unwrap_or(bytes))
+            (Peer::Client, _) if self.client_is_plain => {
+                send(stdin(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
             }
-            (Peer::Client, _) => send(stdin(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             (Peer::Mta, Some(mta)) => send(mta, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-            (Peer::Mta, None) => Err(Errno::NOTCONN),
+            _ => self.send_otherwise(peer, bytes),
         };
         match sent {
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             // The connection is still being made.
             Err(Errno::INPROGRESS | Errno::ALREADY) => Ok(0),
-            sent => {
-                let count = sent?;
-                if let Some(trace) = &self.trace {
-                    trace.borrow_mut().sent(peer, bytes.get(..count).unwrap_or_default());
-                }
-                Ok(count)
+            sent => Ok(sent?),
+        }
+    }
+
+    /// The same to pipes, if there is no MTA, or in a session that is traced.
+    #[cold]
+    #[inline(never)]
+    fn send_otherwise(&self, peer: Peer, bytes: &[u8]) -> Result<usize, Errno> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let count = match (peer, self.traced_mta()) {
+            (Peer::Client, _) if !self.client_is_socket => {
+                write_if_ready(stdout(), bytes.get(..PIPE_BLOCK).unwrap_or(bytes))?
             }
+            (Peer::Client, _) => send(stdin(), bytes, flags)?,
+            (Peer::Mta, Some(mta)) => send(mta, bytes, flags)?,
+            (Peer::Mta, None) => return Err(Errno::NOTCONN),
+        };
+        if let Some(traced) = &self.traced {
+            traced.trace.borrow_mut().sent(peer, bytes.get(..count).unwrap_or_default());
+        }
+        Ok(count)
+    }
+
+    /// The MTA of a session that is traced.
+    #[cold]
+    fn traced_mta(&self) -> Option<&OwnedFd> {
+        self.traced.as_ref()?.mta.as_ref()
+    }
+
+    /// The MTA's descriptor; -1 if there is none.
+    #[inline(always)]
+    fn mta(&self) -> RawFd {
+        match &self.mta {
+            Some(mta) => mta.as_raw_fd(),
+            None => self.traced_mta().map_or(-1, AsRawFd::as_raw_fd),
         }
     }
 
@@ -161,8 +214,7 @@ impl Wires {
     pub(crate) fn wait(&self, interest: Interest, time: Duration) -> io::Result<Event> {
         let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
         let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
-        let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out), client_out];
+        let mut fds = [client, pollfd(self.mta(), interest.mta_in, interest.mta_out), client_out];
         let used = if self.client_is_socket { &mut fds[..2] } else { &mut fds[..] };
         match self.waiter.wait(used, time)? {
             Wakeup::Ready => {}
@@ -190,10 +242,9 @@ impl Wires {
         time: Duration,
     ) -> io::Result<(Event, bool)> {
         let socket = self.client_is_socket;
-        let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
         let mut fds = [
             pollfd(0, interest.client_in, interest.client_out && socket),
-            pollfd(mta, interest.mta_in, interest.mta_out),
+            pollfd(self.mta(), interest.mta_in, interest.mta_out),
             pollfd(1, false, interest.client_out && !socket),
             pollfd(also, true, false),
         ];

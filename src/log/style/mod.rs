@@ -4,7 +4,7 @@
 //!
 //! What came from outside stands in the finished line without a space, a bracket or
 //! anything that is not printable. The styles of text keep it so; only in the text of
-//! replies and reasons are spaces put back ([`text`]), but for those that would let it
+//! replies and reasons are spaces put back, but for those that would let it
 //! pass for the beginning of a line.
 
 mod json;

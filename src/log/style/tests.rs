@@ -83,6 +83,10 @@ fn as_the_original() {
     none.word(" session=", "none").word(" end=", "x").outside(" why=", b"no such file");
     assert_eq!(shown(Style::Original, &none), "none. IP=-: end=x no such file");
     assert_eq!(shown(Style::Postfix, &none), "warning: unknown[-]: none end=x: no such file");
+    let mut panic = Line::without_session();
+    panic.word(" session=", "panic").word(" end=", "x").word(" file=", "a.rs").number(" line=", 7);
+    assert_eq!(shown(Style::Original, &panic), "panic. IP=-: end=x file=a.rs line=7 ");
+    assert_eq!(shown(Style::Postfix, &panic), "panic: unknown[-]: panic end=x file=a.rs line=7: ");
 }
 
 #[test]
