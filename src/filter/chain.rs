@@ -149,6 +149,15 @@ impl Chain {
         self.links.iter().find_map(Link::suspicion)
     }
 
+    /// The MTA knows who the client is, and that lifts what was found of the peer; gives
+    /// the rule of the first refusal that it lifts.
+    #[cold]
+    pub fn lift(&mut self) -> Option<&'static str> {
+        let rule = self.suspicion();
+        self.links.iter_mut().filter(|link| link.judges_peer).for_each(Link::lift);
+        rule
+    }
+
     /// What the log is to know of the recipient or message asked about last.
     pub fn take_noted(&mut self) -> Noted {
         std::mem::take(&mut self.noted)
@@ -180,7 +189,7 @@ impl Chain {
             link.forget(stage);
             link.learn_scope(facts, ground)?;
             let scope = link.scope(stage, facts);
-            if scope == Scope::Outside || (accepted && link.judges_peer) {
+            if scope == Scope::Outside || ((accepted || facts.lifted) && link.judges_peer) {
                 continue;
             }
             link.look(stage, facts, ground)?;

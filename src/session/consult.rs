@@ -139,8 +139,13 @@ impl Session {
             recipient: view.recipient,
             to: view.to,
             envelope: view.envelope,
+            auth: dialogue.summary().authenticated,
+            lifted: dialogue.is_lifted(),
             message: None,
         };
+        if facts.lifted {
+            self.lifted = self.chain.lift().or(self.lifted);
+        }
         let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
         let judged = judge(&mut self.chain, &self.settings, stage, &facts, message, &mut floor);
         match (stage, self.chain.take_noted()) {
@@ -165,7 +170,7 @@ impl Session {
         if dialogue.message_begins() {
             self.forget_message();
         }
-        let octets = dialogue.inbox(Peer::Client).bytes().get(..count).unwrap_or_default();
+        let octets = dialogue.to_keep().get(..count).unwrap_or_default();
         let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
         match message.append(octets) {
             Ok(()) => {}

@@ -48,6 +48,8 @@ pub(crate) struct Session {
     message: Option<Spool>,
     poured: u64,
     observed: consult::Observed,
+    /// The rule of a refusal that AUTH has lifted.
+    lifted: Option<&'static str>,
     /// While a message is kept: when the MTA heard of us last.
     mta_heard_of_us: Option<Instant>,
     /// The session's name, if there are filters to be told.
@@ -93,6 +95,7 @@ impl Session {
             message: None,
             poured: 0,
             observed: consult::Observed::default(),
+            lifted: None,
             mta_heard_of_us: None,
             name,
             refusals_logged: 0,
@@ -117,6 +120,8 @@ impl Session {
             keep: consult.has(Stage::Message),
             original: self.settings.profile == Profile::Original,
             upstreams: self.settings.upstream.count(),
+            auth_lifts: self.settings.auth_lifts,
+            hides_auth: false,
         });
         let ending = loop {
             match dialogue.step() {

@@ -67,6 +67,8 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
         keep: consults.has(Stage::Message),
         original: settings.profile == Profile::Original,
         upstreams: 1,
+        auth_lifts: settings.auth_lifts,
+        hides_auth: false,
     });
     let mut report = Report::default();
     let mut message = Spool::new(state);
@@ -102,6 +104,8 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
                     recipient: view.recipient,
                     to: view.to,
                     envelope: view.envelope,
+                    auth: None,
+                    lifted: false,
                     message: None,
                 };
                 let mut desk = Desk {
@@ -135,8 +139,7 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
                     let noted = at.map(|at| noted.swap_remove(at).1).unwrap_or_default();
                     let said = (dialogue.summary().helo(), &*record.transaction.from, &**to);
                     records::recipient(&mut line, said, &record.outcome, &noted);
-                    let authenticated = dialogue.summary().authenticated;
-                    records::session(&mut line, host.get(), authenticated, began.elapsed());
+                    records::session(&mut line, host.get(), (None, None), began.elapsed());
                     report.logged(line.as_bytes());
                 }
             }
