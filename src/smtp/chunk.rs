@@ -156,6 +156,7 @@ mod tests {
                     }
                     Found::Parted => done += 1,
                     Found::Bare(count) => {
+                        out.extend(parted.then_some(b'\r').filter(|_| count > 0));
                         out.extend(&chunk[done..done + count]);
                         return Err(out);
                     }
