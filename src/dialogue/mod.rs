@@ -27,7 +27,7 @@
 //! 9. Where AUTH may lift what filters found of the peer, the MTA is called all the same, and
 //!    the client is held at MAIL (`auth`).
 //! 10. Everything is bounded: what is read, what waits to be written, what is
-//!    remembered of a transaction, how many errors are forgiven.
+//!     remembered of a transaction, how many errors are forgiven.
 //!
 //! # States
 //!
