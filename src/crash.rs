@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use rustix::stdio::{stdin, stdout};
 
-use crate::config::LogTo;
+use crate::config::{LogTo, Style};
 use crate::exit;
 use crate::io::write_if_ready;
 use crate::log::line::Line;
@@ -18,7 +18,7 @@ use crate::log::{Level, Log};
 use crate::smtp::standing;
 
 /// From here on a panic ends the process in the way described.
-pub fn install(log: LogTo) {
+pub fn install(log: (LogTo, Style)) {
     panic::set_hook(Box::new(move |info| {
         let mut reply = Vec::new();
         standing::INTERNAL.encode(&mut reply);

@@ -5,6 +5,10 @@
 pub const OK: u8 = 0;
 /// `check` found an error.
 pub const FOUND: u8 = 1;
+/// `replay`: something would be another.
+pub const CHANGED: u8 = 1;
+/// `import`: something could not be carried.
+pub const NOT_CARRIED: u8 = 1;
 /// `explain`: the client would be refused for now.
 pub const REFUSED_FOR_NOW: u8 = 1;
 /// `explain`: the client would be refused for good.

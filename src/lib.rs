@@ -59,7 +59,7 @@ use std::process::ExitCode;
 use activation::{Client, NoClient};
 use balancer::NoHeader;
 use cli::{Invocation, Mode, UsageError};
-use config::{Loaded, LogTo};
+use config::{Loaded, LogTo, Style};
 use log::line::Line;
 use log::{Level, Log};
 use session::Session;
@@ -70,7 +70,7 @@ use smtp::standing::{self, Standing};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let asked = match cli::parse(args, std::env::var_os(cli::OPTIONS_VARIABLE)) {
         Ok(asked) => asked,
-        Err(error) => return refuse_to_start(LogTo::default(), &error),
+        Err(error) => return refuse_to_start(<(LogTo, Style)>::default(), &error),
     };
     // On an inetd line, a tool would speak to the client.
     if asked.mode != Mode::Session && activation::is_client(rustix::stdio::stdin()) {
@@ -94,14 +94,17 @@ fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
         Mode::Try => tool::try_it::run(asked),
         Mode::Explain => tool::explain::run(asked),
         Mode::Check => tool::check::run(asked),
+        Mode::Replay => tool::replay::run(asked),
+        Mode::Import => tool::import::run(asked),
         _ => tool::compile::run(asked),
     }
 }
 
 /// One session on fd 0.
 fn serve(loaded: Loaded) -> ExitCode {
-    crash::install(loaded.settings.log);
-    let mut log = Log::new(loaded.settings.log);
+    let to = (loaded.settings.log, loaded.settings.style);
+    crash::install(to);
+    let mut log = Log::new(to);
     if !log.is_stderr() && !activation::leave_stderr() {
         return turn_away(&mut log, &standing::INTERNAL, &"fd 2 cannot be pointed elsewhere");
     }
@@ -139,7 +142,7 @@ fn not_introduced(log: &mut Log, client: &Client, why: &NoHeader) -> ExitCode {
 
 /// The command line or the configuration is wrong. Whoever typed it is told; a
 /// client is told to come back.
-fn refuse_to_start(to: LogTo, error: &dyn Display) -> ExitCode {
+fn refuse_to_start(to: (LogTo, Style), error: &dyn Display) -> ExitCode {
     if let Err(NoClient::Terminal | NoClient::Unknown(_)) = activation::client() {
         return terminal::complain(error);
     }

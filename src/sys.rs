@@ -94,6 +94,31 @@ fn hold_signals(hold: bool) {
     }
 }
 
+/// What the process has used of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Time of the processor, in milliseconds.
+    pub millis: u64,
+    /// The most memory it had at once, in KiB.
+    pub kib: u64,
+}
+
+/// What the process has used until now.
+#[must_use]
+#[inline(always)] // Once in a session.
+pub fn used() -> Used {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: all zero is a valid rusage, which the call fills; it cannot fail for the
+    // process itself.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
+    let millis = (micros(usage.ru_utime) + micros(usage.ru_stime)) / 1000;
+    Used { millis, kib: usage.ru_maxrss as u64 }
+}
+
 /// Closes fd 2.
 pub fn close_stderr() {
     // SAFETY: fd 2 has no owner in the program but the standard library, which

@@ -26,3 +26,13 @@ pub(crate) fn complain(what: &dyn Display) -> ExitCode {
 pub(crate) fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| complain(&format_args!("{error:#}")))
 }
+
+/// Octets from outside, for a terminal.
+#[must_use]
+pub(crate) fn printable(octets: &[u8]) -> String {
+    let shown = |octet: &u8| match octet {
+        b' '..=b'~' => char::from(*octet).to_string(),
+        octet => format!("\\x{octet:02x}"),
+    };
+    octets.iter().map(shown).collect()
+}

@@ -13,7 +13,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use smtp_wrapper::config::LogTo;
+use smtp_wrapper::config::{LogTo, Style};
 use smtp_wrapper::{activation, crash};
 
 const LOG: &str = "SMTP_WRAPPER_TEST_CRASH_LOG";
@@ -21,7 +21,7 @@ const LOG: &str = "SMTP_WRAPPER_TEST_CRASH_LOG";
 #[test]
 fn a_panic_is_a_421_a_line_and_status_70() {
     if let Ok(path) = std::env::var(LOG) {
-        crash::install(LogTo::SyslogAt(path.leak()));
+        crash::install((LogTo::SyslogAt(path.leak()), Style::Native));
         assert!(activation::leave_stderr());
         panic!("on purpose");
     }

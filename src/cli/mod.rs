@@ -8,14 +8,16 @@
 
 mod help;
 mod options;
+mod values;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU16;
 
-use crate::config::settings::{LogTo, Settings};
+use crate::config::settings::{LogTo, Settings, Style};
 use crate::config::{self, ConfigError, Loaded, Source};
 use crate::tool::explain::Given;
+use crate::tool::replay::FailOn;
 
 pub use help::help;
 use options::Set;
@@ -61,6 +63,17 @@ pub struct Check {
     pub inetds: Vec<&'static str>,
 }
 
+/// What `replay` and `import` are asked for, beside the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Desk {
+    /// DNS is asked for host names that the log does not have.
+    pub live_dns: bool,
+    /// What the exit status tells of.
+    pub fail_on: FailOn,
+    /// The directory that is made.
+    pub into: Option<&'static str>,
+}
+
 /// What was asked for.
 #[derive(Default)]
 pub struct Invocation {
@@ -81,7 +94,9 @@ pub struct Invocation {
     pub session_args: Vec<&'static str>,
     /// For `explain`.
     pub explain: Option<Box<Given>>,
-    /// The files that `compile` is for.
+    /// For `replay` and `import`.
+    desk: Option<Box<Desk>>,
+    /// The files that `compile`, `replay` and `import` are for.
     pub files: Vec<&'static str>,
 }
 
@@ -108,6 +123,12 @@ impl Invocation {
         self.check.as_deref().cloned().unwrap_or_default()
     }
 
+    /// What `replay` and `import` are asked for.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.as_deref().copied().unwrap_or_default()
+    }
+
     /// Is a session's option among them?
     pub(crate) fn has_options(&self) -> bool {
         !self.given.is_empty() || self.source != Source::Default
@@ -123,15 +144,17 @@ impl Invocation {
         })
     }
 
-    /// Where to log what is wrong with the rest.
+    /// Where and how to log what is wrong with the rest.
     #[must_use]
-    pub fn log(&self) -> LogTo {
+    pub fn log(&self) -> (LogTo, Style) {
         let mut settings = Settings::default();
-        let log = self.given.iter().rfind(|(option, ..)| option.names.contains(&"--log"));
-        if let Some((Opt { set: Set::Session(set), .. }, _, value)) = log {
-            let _ = set(&mut settings, value);
+        for name in ["--log", "--log-style"] {
+            let log = self.given.iter().rfind(|(option, ..)| option.names.contains(&name));
+            if let Some((Opt { set: Set::Session(set), .. }, _, value)) = log {
+                let _ = set(&mut settings, value);
+            }
         }
-        settings.log
+        (settings.log, settings.style)
     }
 }
 
@@ -151,6 +174,10 @@ pub enum Mode {
     Explain,
     /// Looks at everything and says what is amiss.
     Check,
+    /// What the filters would have made of what a log has.
+    Replay,
+    /// Makes a configuration of another program's.
+    Import,
     /// `--help`.
     Help,
     /// `--version`.
@@ -195,6 +222,8 @@ pub fn parse(
             "compile" if mode.is_none() => mode = Some(Mode::Compile),
             "explain" if mode.is_none() => mode = Some(Mode::Explain),
             "check" if mode.is_none() => mode = Some(Mode::Check),
+            "replay" if mode.is_none() => mode = Some(Mode::Replay),
+            "import" if mode.is_none() => mode = Some(Mode::Import),
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
                 asked.listen.on.push(arg.to_owned());
             }
@@ -207,7 +236,7 @@ pub fn parse(
                 let none = |_| UsageError(format!("{arg:?} is no address"));
                 asked.explain.get_or_insert_default().ip = Some(ip.map_err(none)?);
             }
-            _ if !arg.starts_with('-') && mode == Some(Mode::Compile) => asked.files.push(arg),
+            _ if mode.is_some_and(|mode| asked.is_file(mode, arg)) => asked.files.push(arg),
             _ => {
                 let mode = *mode.get_or_insert(Mode::Session);
                 let handed_on = mode != Mode::Session;
@@ -224,6 +253,18 @@ pub fn parse(
 pub const OPTIONS_VARIABLE: &str = "SMTP_WRAPPER_OPTIONS";
 
 impl Invocation {
+    /// Is the argument a file, or a word, that this mode is for?
+    fn is_file(&self, mode: Mode, arg: &str) -> bool {
+        let option = arg.starts_with('-');
+        match mode {
+            Mode::Compile => !option,
+            Mode::Replay => !option || arg == "-",
+            // Its arguments are those of the program that is named first.
+            Mode::Import => !option || (!arg.starts_with("--") && !self.files.is_empty()),
+            _ => false,
+        }
+    }
+
     fn environment(&mut self, words: &'static str) -> Result<(), UsageError> {
         let mut words = words.split_ascii_whitespace();
         while let Some(word) = words.next() {
@@ -270,6 +311,10 @@ impl Invocation {
                     .map_err(|why| wrong(name, value, &why))?;
             }
             Set::Check(set) => set(self.check.get_or_insert_default(), value),
+            Set::Desk(set) => {
+                set(self.desk.get_or_insert_default(), value)
+                    .map_err(|why| wrong(name, value, &why))?;
+            }
             Set::Source => {
                 self.source = match value {
                     "none" => Source::Nothing,
@@ -307,7 +352,7 @@ fn wrong(name: &str, value: &str, why: &str) -> UsageError {
 /// What to say of an argument that is none.
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
-        "listen" | "try" | "compile" | "explain" | "check" => {
+        "listen" | "try" | "compile" | "explain" | "check" | "replay" | "import" => {
             format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
         }
         _ if mode == Mode::Try && !arg.starts_with('-') => {

@@ -1,12 +1,11 @@
 //! Every option, in one table that the parser, `--help` and the tests walk.
 
 use std::num::NonZeroU16;
-use std::time::Duration;
 
-use super::{Check, Given, Listen, Mode};
-use crate::config;
+use super::values::{IPREV, number, positive, program, seconds, word};
+use super::{Check, Desk, Given, Listen, Mode};
 use crate::config::settings::{self, LogTo, Settings};
-use crate::host::Iprev;
+use crate::tool::replay::FAIL_ON;
 
 /// Who understands an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +18,10 @@ pub enum Scope {
     Explain,
     /// `check` alone.
     Check,
+    /// `replay` alone.
+    Replay,
+    /// `import` alone.
+    Import,
 }
 
 impl Scope {
@@ -29,6 +32,8 @@ impl Scope {
             Scope::Listen => (Mode::Listen, "listen"),
             Scope::Explain => (Mode::Explain, "explain"),
             Scope::Check => (Mode::Check, "check"),
+            Scope::Replay => (Mode::Replay, "replay"),
+            Scope::Import => (Mode::Import, "import"),
         }
     }
 }
@@ -52,6 +57,7 @@ pub(super) enum Set {
     Listen(fn(&mut Listen, &'static str) -> Result<(), String>),
     Explain(fn(&mut Given, &'static str) -> Result<(), String>),
     Check(fn(&mut Check, &'static str)),
+    Desk(fn(&mut Desk, &'static str) -> Result<(), String>),
     /// Names the configuration's file.
     Source,
 }
@@ -106,6 +112,13 @@ pub const OPTIONS: &[Opt] = &[
         help: "auto, stderr, syslog, syslog:/path/of/socket or none (auto)",
         scope: Scope::Session,
         set: Set::Session(|s, v| LogTo::parse(v).map(|l| s.log = l)),
+    },
+    Opt {
+        names: &["--log-style"],
+        value: "STYLE",
+        help: "native, postfix, original or json (native)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| word(v, settings::STYLES).map(|w| s.style = w)),
     },
     Opt {
         names: &["--state"],
@@ -337,46 +350,31 @@ pub const OPTIONS: &[Opt] = &[
         scope: Scope::Check,
         set: Set::Check(|c, v| c.inetds.push(v)),
     },
+    Opt {
+        names: &["--live-dns"],
+        value: "",
+        help: "ask DNS for host names that the log does not have",
+        scope: Scope::Replay,
+        set: Set::Desk(|d, _| {
+            d.live_dns = true;
+            Ok(())
+        }),
+    },
+    Opt {
+        names: &["--fail-on"],
+        value: "WHAT",
+        help: "refused, passed, any or none: the changes for which the exit status is 1 (any)",
+        scope: Scope::Replay,
+        set: Set::Desk(|d, v| word(v, FAIL_ON).map(|f| d.fail_on = f)),
+    },
+    Opt {
+        names: &["--into"],
+        value: "DIR",
+        help: "a directory that is made, for the configuration and its lists (required)",
+        scope: Scope::Import,
+        set: Set::Desk(|d, v| {
+            d.into = Some(v);
+            Ok(())
+        }),
+    },
 ];
-
-/// Results of looking up a client's host names.
-const IPREV: &[(&str, Iprev)] = &[
-    ("pass", Iprev::Pass),
-    ("fail", Iprev::Fail),
-    ("permerror", Iprev::PermError),
-    ("temperror", Iprev::TempError),
-];
-
-fn number<N: std::str::FromStr>(value: &str) -> Result<N, String> {
-    value.parse().map_err(|_| "not a number in range".to_owned())
-}
-
-/// Seconds, with or without decimals, at most a day.
-fn seconds(value: &str) -> Result<Duration, String> {
-    let seconds: f64 = number(value)?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if time <= config::time::LONGEST => Ok(time),
-        _ => Err("must be 0 to 86400 seconds".to_owned()),
-    }
-}
-
-fn positive(value: &str) -> Result<Duration, String> {
-    match seconds(value) {
-        Ok(time) if time > Duration::ZERO => Ok(time),
-        _ => Err("must be above 0 and at most 86400 seconds".to_owned()),
-    }
-}
-
-/// One of these words.
-fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
-    let names = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
-    let found = words.iter().find(|(word, _)| *word == value);
-    found.map(|(_, meaning)| *meaning).ok_or_else(|| format!("must be {}", names()))
-}
-
-fn program(value: &'static str) -> Result<&'static str, String> {
-    match value.starts_with('/') && !value.contains('\0') {
-        true => Ok(value),
-        false => Err("must be a path that begins with a slash".to_owned()),
-    }
-}

@@ -28,7 +28,7 @@ use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
-pub use settings::{Identity, LogTo, Profile, RejectAt, Settings};
+pub use settings::{Identity, LogTo, Profile, RejectAt, Settings, Style};
 
 /// The file that is read if none is named.
 pub const FILE: &str = "/etc/smtp-wrapper/smtp-wrapper.toml";

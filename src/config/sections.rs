@@ -86,11 +86,18 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "log",
-        keys: &[Key {
-            name: "to",
-            value: "auto, stderr, syslog, syslog:/path or none",
-            help: "where log lines go (auto)",
-        }],
+        keys: &[
+            Key {
+                name: "to",
+                value: "auto, stderr, syslog, syslog:/path or none",
+                help: "where log lines go (auto)",
+            },
+            Key {
+                name: "style",
+                value: "native, postfix, original or json",
+                help: "how they look (native)",
+            },
+        ],
     },
     Section { name: "dns", keys: dns::KEYS },
     Section {

@@ -47,6 +47,28 @@ impl LogTo {
     }
 }
 
+/// How log lines look (`style` of `[log]`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Our own.
+    #[default]
+    Native,
+    /// As Postfix's smtpd logs.
+    Postfix,
+    /// As the original program logged.
+    Original,
+    /// JSON.
+    Json,
+}
+
+/// The words for it.
+pub(crate) const STYLES: &[(&str, Style)] = &[
+    ("native", Style::Native),
+    ("postfix", Style::Postfix),
+    ("original", Style::Original),
+    ("json", Style::Json),
+];
+
 /// When a refusal of the peer is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectAt {
@@ -120,6 +142,8 @@ pub struct Settings {
     pub time_limit: Option<Duration>,
     /// Where log lines go.
     pub log: LogTo,
+    /// How they look.
+    pub style: Style,
     /// The directory of what sessions share.
     pub state: &'static Path,
     /// How long the greeting is delayed.
@@ -152,6 +176,7 @@ impl Default for Settings {
             proxy_from: None,
             time_limit: None,
             log: LogTo::Auto,
+            style: Style::Native,
             state: Path::new(STATE),
             greet_delay: Duration::ZERO,
             reject_at: RejectAt::Rcpt,
@@ -261,6 +286,7 @@ impl Settings {
         if let Some(to) = keys.text("to")? {
             self.log = LogTo::parse(to).map_err(|what| keys.wrong("to", what))?;
         }
+        self.style = keys.choice("style", STYLES)?.unwrap_or(self.style);
         Ok(())
     }
 

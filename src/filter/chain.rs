@@ -26,6 +26,7 @@ use crate::stage::{Stage, Stages};
 pub struct Chain {
     links: Vec<Link>,
     noted: Noted,
+    lifted: Option<&'static str>,
 }
 
 /// What the log is to know of the recipient or message asked about last.
@@ -88,7 +89,7 @@ impl Chain {
     /// An empty one, with room for so many.
     #[must_use]
     pub fn with_capacity(filters: usize) -> Chain {
-        Chain { links: Vec::with_capacity(filters), noted: Noted::default() }
+        Chain { links: Vec::with_capacity(filters), ..Chain::default() }
     }
 
     /// Adds a filter behind the others.
@@ -149,13 +150,17 @@ impl Chain {
         self.links.iter().find_map(Link::suspicion)
     }
 
-    /// The MTA knows who the client is, and that lifts what was found of the peer; gives
-    /// the rule of the first refusal that it lifts.
+    /// The MTA knows who the client is, and that lifts what was found of the peer.
     #[cold]
-    pub fn lift(&mut self) -> Option<&'static str> {
-        let rule = self.suspicion();
+    pub fn lift(&mut self) {
+        self.lifted = self.lifted.or(self.suspicion());
         self.links.iter_mut().filter(|link| link.judges_peer).for_each(Link::lift);
-        rule
+    }
+
+    /// The rule of the first refusal that was lifted.
+    #[must_use]
+    pub fn lifted(&self) -> Option<&'static str> {
+        self.lifted
     }
 
     /// What the log is to know of the recipient or message asked about last.
@@ -167,6 +172,21 @@ impl Chain {
     /// another.
     pub fn forget_message(&mut self) {
         self.links.iter_mut().for_each(Link::forget_message);
+    }
+
+    /// What was found is forgotten: whoever is asked about next is another client.
+    pub fn renew(&mut self) {
+        (self.noted, self.lifted) = (Noted::default(), None);
+        self.links.iter_mut().for_each(|link| link.forget(Stage::Connect));
+    }
+
+    /// Puts others in the places of the filters; they are asked at the same stages.
+    pub(crate) fn replace(
+        &mut self,
+        mut by: impl FnMut(&'static str, Box<dyn Filter>) -> Box<dyn Filter>,
+    ) {
+        let links = std::mem::take(&mut self.links).into_iter();
+        self.links = links.map(|link| link.replaced(&mut by)).collect();
     }
 
     /// Ends what filters have left running.

@@ -81,6 +81,14 @@ impl Link {
         }
     }
 
+    /// The same with another filter.
+    pub(super) fn replaced(
+        self,
+        by: &mut impl FnMut(&'static str, Box<dyn Filter>) -> Box<dyn Filter>,
+    ) -> Link {
+        Link { filter: by(self.policy.name, self.filter), ..self }
+    }
+
     /// The message is gone; so is what was found of it.
     pub(super) fn forget_message(&mut self) {
         self.filter.forget_message();

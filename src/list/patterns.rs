@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::entry::{Topic, What};
-use super::expression::Expression;
+use super::expression::{Expression, Kept};
 use super::mailbox::Mailbox;
 use super::name::is_host;
 use super::network::Network;
@@ -96,6 +96,8 @@ pub(super) struct Listed {
     pub(super) topic: Topic,
     pub(super) expression: Box<Expression>,
     pub(super) negated: bool,
+    /// What was made of it, once a text held what it must hold.
+    kept: Kept,
 }
 
 /// Entries.
@@ -136,7 +138,8 @@ impl Patterns {
                     Topic::Sender => SENDER,
                     Topic::Recipient => RECIPIENT,
                 };
-                push(&mut self.expressions, (Listed { topic, expression, negated }, mark), 0, about)
+                let listed = Listed { topic, expression, negated, kept: Kept::default() };
+                push(&mut self.expressions, (listed, mark), 0, about)
             }
         };
     }
@@ -181,9 +184,9 @@ impl Patterns {
         about.peek()?;
         let texts = subject.texts(self.commands);
         let lower: Vec<_> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
-        let matches = |listed: &Listed| {
+        let matches = |Listed { expression, negated, kept, .. }: &Listed| {
             let mut texts = texts.iter().zip(&lower);
-            texts.any(|(text, lower)| listed.expression.is_match(text, lower, listed.negated))
+            texts.any(|(text, lower)| expression.is_match_by(kept, text, lower, *negated))
         };
         about.find(|(listed, _)| matches(listed)).map(|(_, mark)| *mark)
     }

@@ -3,6 +3,7 @@
 
 pub mod fields;
 pub mod line;
+pub mod style;
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,7 +18,7 @@ use rustix::stdio::{stderr, stdin, stdout};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::activation::{self, Client};
-use crate::config::LogTo;
+use crate::config::{LogTo, Style};
 use crate::io::write_if_ready;
 use crate::limits;
 
@@ -41,6 +42,9 @@ pub struct Log {
     pid: u32,
     /// The sink was waited for in vain.
     stuck: bool,
+    style: Style,
+    /// The next line is about one more recipient of the same message.
+    again: bool,
 }
 
 enum Sink {
@@ -59,7 +63,7 @@ enum Sink {
 impl Log {
     /// The log as asked for. fd 2 must still be what it was at the start.
     #[must_use]
-    pub fn new(to: LogTo) -> Self {
+    pub fn new((to, style): (LogTo, Style)) -> Self {
         let sink = match to {
             LogTo::Nowhere => Sink::Nowhere,
             LogTo::Stderr if stderr_is_client() => Sink::Syslog { path: None },
@@ -70,7 +74,7 @@ impl Log {
             LogTo::Auto | LogTo::Syslog => Sink::Syslog { path: None },
             LogTo::SyslogAt(path) => Sink::Syslog { path: Some(path) },
         };
-        Log { sink, pid: std::process::id(), stuck: false }
+        Log { sink, pid: std::process::id(), stuck: false, style, again: false }
     }
 
     /// The lines of the session with this client.
@@ -87,10 +91,41 @@ impl Log {
         matches!(self.sink, Sink::Stderr { .. })
     }
 
+    /// Does the log tell of a session when it begins?
+    #[must_use]
+    pub fn tells_of_beginnings(&self) -> bool {
+        self.style == Style::Postfix
+    }
+
     /// Writes a line, or loses it.
     pub fn line(&mut self, level: Level, text: &[u8]) {
+        if self.style == Style::Native {
+            self.put(level, text);
+        } else {
+            self.styled(level, text);
+        }
+    }
+
+    /// Writes a line about one of the recipients of a message; the first of them, or one more.
+    pub fn line_of_recipient(&mut self, level: Level, text: &[u8], first: bool) {
+        self.again = !first;
+        self.line(level, text);
+        self.again = false;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn styled(&mut self, level: Level, text: &[u8]) {
+        for line in style::render(self.style, text, self.again) {
+            self.put(level, &line);
+        }
+    }
+
+    #[inline(always)] // Most lines are written as they are.
+    fn put(&mut self, level: Level, text: &[u8]) {
         if let Sink::Syslog { path } = self.sink {
-            self.sink = open_syslog(path, self.pid).map_or(Sink::Nowhere, Sink::Open);
+            let ident = Ident { name: style::ident(self.style), pid: self.pid };
+            self.sink = open_syslog(path, ident).map_or(Sink::Nowhere, Sink::Open);
         }
         // Whatever goes wrong, mail is not to suffer from it.
         if self.write(level, text).is_err() && !self.stuck {
@@ -165,7 +200,7 @@ fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
 
 /// Connects to syslogd. The crate's own way of opening blocks when syslogd
 /// listens on a stream and is stuck, and gives up at the first stale socket.
-fn open_syslog(path: Option<&str>, pid: u32) -> io::Result<Logger<LoggerBackend, Ident>> {
+fn open_syslog(path: Option<&str>, ident: Ident) -> io::Result<Logger<LoggerBackend, Ident>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
     let socket = UnixDatagram::from(socket);
@@ -178,8 +213,7 @@ fn open_syslog(path: Option<&str>, pid: u32) -> io::Result<Logger<LoggerBackend,
             break;
         }
     }
-    outcome?;
-    Ok(Logger::new(LoggerBackend::Unix(socket), Ident { pid }))
+    outcome.map(|()| Logger::new(LoggerBackend::Unix(socket), ident))
 }
 
 /// Is there a syslogd to be connected to, at this path or where one usually is?
@@ -187,13 +221,14 @@ fn open_syslog(path: Option<&str>, pid: u32) -> io::Result<Logger<LoggerBackend,
 /// # Errors
 /// Why not.
 pub(crate) fn reaches_syslog(path: Option<&str>) -> io::Result<()> {
-    open_syslog(path, 0).map(drop)
+    open_syslog(path, Ident { name: "", pid: 0 }).map(drop)
 }
 
 /// The form of a syslog line: as RFC 3164, without the time. Every syslogd puts
 /// its own time to a line that has none; ours would need the zone file, which a
 /// jail does not have.
 struct Ident {
+    name: &'static str,
     pid: u32,
 }
 
@@ -203,10 +238,12 @@ impl LogFormat<&[u8]> for Ident {
         let mut line = Vec::with_capacity(text.len() + 40);
         line.push(b'<');
         digits::<10>(&mut line, priority.into(), 1);
-        line.extend(b">smtp-wrapper[");
+        line.push(b'>');
+        line.extend_from_slice(self.name.as_bytes());
+        line.push(b'[');
         digits::<10>(&mut line, self.pid.into(), 1);
-        line.extend(b"]: ");
-        line.extend(text);
+        line.extend_from_slice(b"]: ");
+        line.extend_from_slice(text);
         Ok(to.write_all(&line)?)
     }
 }

@@ -48,6 +48,9 @@ pub(crate) fn judge(
     message: &mut Spool,
     ground: &mut dyn Ground,
 ) -> Result<Judgement, Over> {
+    if facts.lifted {
+        chain.lift();
+    }
     let judgement = match stage {
         Stage::Connect | Stage::Helo | Stage::Mail => chain.judge_peer(stage, facts, ground)?,
         Stage::Rcpt => {
@@ -143,9 +146,6 @@ impl Session {
             lifted: dialogue.is_lifted(),
             message: None,
         };
-        if facts.lifted {
-            self.lifted = self.chain.lift().or(self.lifted);
-        }
         let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
         let judged = judge(&mut self.chain, &self.settings, stage, &facts, message, &mut floor);
         match (stage, self.chain.take_noted()) {

@@ -48,8 +48,6 @@ pub(crate) struct Session {
     message: Option<Spool>,
     poured: u64,
     observed: consult::Observed,
-    /// The rule of a refusal that AUTH has lifted.
-    lifted: Option<&'static str>,
     /// While a message is kept: when the MTA heard of us last.
     mta_heard_of_us: Option<Instant>,
     /// The session's name, if there are filters to be told.
@@ -95,7 +93,6 @@ impl Session {
             message: None,
             poured: 0,
             observed: consult::Observed::default(),
-            lifted: None,
             mta_heard_of_us: None,
             name,
             refusals_logged: 0,
@@ -112,6 +109,9 @@ impl Session {
     pub(crate) fn run(mut self) -> ! {
         if let Some(note) = self.note.take() {
             self.note(&note);
+        }
+        if self.log.tells_of_beginnings() {
+            self.log_beginning();
         }
         let consult = self.chain.stages();
         let mut dialogue = Dialogue::new(Plan {

@@ -11,14 +11,14 @@ use crate::limits;
 use crate::log::Level;
 use crate::log::line::Line;
 use crate::stage::Stage;
-use crate::{file, state};
+use crate::{file, state, sys};
 
 impl Session {
     /// One line for each recipient whose fate is known.
     pub(super) fn log_recipients(&mut self, dialogue: &Dialogue, record: &Record) {
         let summary = dialogue.summary();
         let outcome = &record.outcome;
-        for to in &record.transaction.to {
+        for (n, to) in record.transaction.to.iter().enumerate() {
             let noted = self.observed.take(to);
             if outcome.at == Stage::Rcpt {
                 self.refusals_logged += 1;
@@ -28,11 +28,19 @@ impl Session {
             }
             let from = &record.transaction.from;
             recipient(&mut self.line, (summary.helo(), from, to), outcome, &noted);
-            self.end_line(Level::Info, summary.authenticated);
+            self.end_line(summary.authenticated);
+            self.log.line_of_recipient(Level::Info, self.line.as_bytes(), n == 0);
         }
         if record.outcome.at == Stage::Message {
             self.observed.clear();
         }
+    }
+
+    /// One line when it begins, for a log that tells of that.
+    #[cold]
+    pub(super) fn log_beginning(&mut self) {
+        self.line.begin().word(" session=", "begin");
+        self.log.line(Level::Info, self.line.as_bytes());
     }
 
     /// One line for the session.
@@ -59,7 +67,10 @@ impl Session {
             .number(" refused=", summary.refused.into())
             .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
         let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
-        self.end_line(level, summary.authenticated);
+        self.end_line(summary.authenticated);
+        let used = sys::used();
+        self.line.number(" cpu=", used.millis).text("ms").number(" mem=", used.kib).text("KiB");
+        self.log.line(level, self.line.as_bytes());
     }
 
     /// The MTA took a stranger's message as if it came from this host. Should it relay for
@@ -92,10 +103,9 @@ impl Session {
     }
 
     /// Ends a line with what every line about a session ends with.
-    fn end_line(&mut self, level: Level, authenticated: Option<&'static str>) {
-        let auth = (authenticated, self.lifted);
+    fn end_line(&mut self, authenticated: Option<&'static str>) {
+        let auth = (authenticated, self.chain.lifted());
         session(&mut self.line, self.host.get(), auth, self.began.elapsed());
-        self.log.line(level, self.line.as_bytes());
     }
 }
 

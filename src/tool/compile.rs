@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 
-use super::notes::{PACE, say};
+use super::notes::{Pace, say};
 use crate::cli::Invocation;
 use crate::config::{self, Source, compiled};
 use crate::list::{Compiling, Place, Syntax, Topic};
@@ -85,7 +85,7 @@ fn named(file: &'static str, source: Source) -> Place {
 
 fn list(place: Place) -> anyhow::Result<()> {
     let shown = place.path.display();
-    let mut pace = Pace(Instant::now());
+    let mut pace = Pace::new();
     let compiling = Compiling::read(place, &mut |lines| {
         pace.tell(|| format!("{shown}: {lines} lines are read"));
     });
@@ -106,16 +106,4 @@ fn list(place: Place) -> anyhow::Result<()> {
     }
     let _ = terminal::print(&format!("{} is written: {entries} entries\n", path.display()));
     Ok(())
-}
-
-/// Tells how far it is, at most once a second.
-struct Pace(Instant);
-
-impl Pace {
-    fn tell(&mut self, text: impl FnOnce() -> String) {
-        if self.0.elapsed() >= PACE {
-            self.0 = Instant::now();
-            say(format_args!("{}", text()));
-        }
-    }
 }

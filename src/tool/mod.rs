@@ -7,13 +7,16 @@
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod listen;
 mod names;
+pub(crate) mod replay;
 pub(crate) mod try_it;
 
 mod launcher;
 mod mail_text;
 mod notes;
+mod play;
 mod refused;
 mod sessions;
 mod sink;

@@ -33,6 +33,22 @@ pub(super) fn say(text: fmt::Arguments<'_>) {
     }
 }
 
+/// Tells how far a tool is, at most once a second.
+pub(super) struct Pace(Instant);
+
+impl Pace {
+    pub(super) fn new() -> Pace {
+        Pace(Instant::now())
+    }
+
+    pub(super) fn tell(&mut self, text: impl FnOnce() -> String) {
+        if self.0.elapsed() >= PACE {
+            self.0 = Instant::now();
+            say(format_args!("{}", text()));
+        }
+    }
+}
+
 /// Events of one kind: the first is told at once, the rest of its second as a count.
 #[derive(Default)]
 pub(super) struct Flood {

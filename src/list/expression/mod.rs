@@ -10,6 +10,8 @@
 mod bracket;
 mod parser;
 
+use std::cell::OnceCell;
+
 use regex::bytes::{Regex, RegexBuilder};
 
 use parser::{DEEPEST, Parser};
@@ -20,6 +22,9 @@ const LONGEST: usize = 2048;
 const NESTED: u32 = 16 * DEEPEST;
 /// Octets that a compiled expression may take.
 const SIZE: usize = 1 << 20;
+
+/// What an expression was compiled to, once a text held what it must hold.
+pub(super) type Kept = OnceCell<Option<Regex>>;
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +63,24 @@ impl Expression {
     /// Does it match the text, given as it is and in lower case, or with `negated` not?
     /// It is compiled for that, if need be.
     pub(super) fn is_match(&self, text: &[u8], lower: &[u8], negated: bool) -> bool {
+        self.is_match_by(&Kept::default(), text, lower, negated)
+    }
+
+    /// The same; what it is compiled to is kept.
+    pub(super) fn is_match_by(
+        &self,
+        kept: &Kept,
+        text: &[u8],
+        lower: &[u8],
+        negated: bool,
+    ) -> bool {
         let text = if self.exact { text } else { lower };
         if !self.may_match(lower) {
             return negated;
         }
         // What was read is never too large to be compiled; a test holds that.
-        self.compiled().is_ok_and(|regex| regex.is_match(text) != negated)
+        let compiled = kept.get_or_init(|| self.compiled().ok());
+        compiled.as_ref().is_some_and(|regex| regex.is_match(text) != negated)
     }
 
     /// For the `regex` crate.

@@ -1,27 +1,27 @@
 //! `smtp-wrapper explain IP`: what a session with this client would come to, and why,
 //! step by step.
 //!
-//! Nothing is judged a second time here: `play` runs a session's own dialogue and
-//! filters, with live DNS or with facts that are given.
+//! Nothing is judged a second time here: [`super::play`] runs a session's own dialogue
+//! and filters, with live DNS or with facts that are given.
 
-mod ground;
-mod play;
 mod report;
 
-use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
+use super::play::{Room, Script, StateCopy};
 use crate::activation::Client;
 use crate::cli::Invocation;
-use crate::config::{LogTo, Source};
+use crate::config::{Loaded, LogTo, Source, Style};
+use crate::filter;
 use crate::host::{Host, Iprev};
 use crate::log::Log;
+use crate::stage::Stage;
+use crate::sys::Waiter;
 use crate::terminal;
-use play::{Script, play};
+use report::Report;
 
 /// What is given on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let name = loaded.settings.our_name();
     let client = Client { ip: ip.to_canonical(), port: 0, is_socket: true };
     let to = match given.to.is_empty() {
-        true => vec![format!("somebody@{name}")],
+        true => vec![format!("somebody@{name}").into_bytes()],
         false => given.to.iter().map(|to| unbracketed(to)).collect(),
     };
     let script = Script {
@@ -74,15 +74,31 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         helo: given
             .helo
             .or(given.ptr.filter(|ptr| *ptr != "none"))
-            .map_or(literal(ip), str::to_owned),
-        from: given.from.map_or("somebody@example.org".to_owned(), unbracketed),
+            .map_or(literal(ip), str::to_owned)
+            .into_bytes(),
+        authenticates: false,
+        from: given.from.map_or(b"somebody@example.org".to_vec(), unbracketed),
         to,
     };
-    let state = Copy::of(loaded.settings.state)?;
-    let usual = loaded.usual;
-    let log = Log::new(LogTo::Nowhere);
-    let path: &'static Path = Box::leak(state.0.clone().into_boxed_path());
-    let report = play(loaded, &script, &log, path);
+    let state = StateCopy::of(loaded.settings.state)?;
+    let Loaded { settings, mut chain, usual, .. } = loaded;
+    if usual && (settings.judge_local || filter::usual_judge(&client)) {
+        chain.add_usual(settings.judge_local);
+    }
+    let line = Log::new((LogTo::Nowhere, Style::Native)).session(&client);
+    let session = line.session().to_owned();
+    let mut report = Report::new(line);
+    report.keeps_messages = chain.stages().has(Stage::Message);
+    let mut room = Room {
+        settings: &settings,
+        chain: &mut chain,
+        state: state.path(),
+        waiter: &Waiter::new(None),
+        session: &session,
+        asks: true,
+    };
+    let played = room.play(&script, &mut report);
+    report.finish(&played);
     let source = match asked.source {
         Source::Named(file) => file,
         Source::Nothing => "none, and no filters",
@@ -95,34 +111,14 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
 }
 
 /// A path as it stands between brackets.
-fn unbracketed(path: &str) -> String {
-    path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(path).to_owned()
+fn unbracketed(path: &str) -> Vec<u8> {
+    let inside = path.strip_prefix('<').and_then(|path| path.strip_suffix('>'));
+    inside.unwrap_or(path).as_bytes().to_vec()
 }
 
 fn literal(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => format!("[{ip}]"),
         IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
-    }
-}
-
-/// A copy of what sessions share, so that nothing is remembered of a client who was
-/// not there.
-struct Copy(PathBuf);
-
-impl Copy {
-    fn of(state: &Path) -> anyhow::Result<Copy> {
-        let name = format!("smtp-wrapper-explain.{}", std::process::id());
-        let copy = Copy(std::env::temp_dir().join(name));
-        fs::create_dir(&copy.0).with_context(|| format!("{}", copy.0.display()))?;
-        // What cannot be read is not there for a session of this user either.
-        let _ = fs::copy(state.join("intervals"), copy.0.join("intervals"));
-        Ok(copy)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,14 +1,19 @@
 //! What is told of a session that was played: each step in its order, the log lines
 //! and the verdict.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::super::play::{Audience, Played};
+use crate::dialogue::{self, Summary};
 use crate::dns::{Answer, Kind, Record};
 use crate::exit;
-use crate::filter::chain::{Chain, Found};
-use crate::host::{Host, Lookup, Naming};
+use crate::filter::chain::{Chain, Found, Noted};
+use crate::host::{Host, Lookup};
+use crate::log::line::Line;
+use crate::session::records;
 use crate::smtp::refusal::Refusal;
 use crate::stage::{Ruling, Stage};
+use crate::terminal::printable;
 
 /// A step.
 pub(super) enum Told {
@@ -20,8 +25,9 @@ pub(super) enum Told {
 }
 
 /// What there is to tell.
-#[derive(Default)]
 pub(super) struct Report {
+    began: Instant,
+    line: Line,
     told: Vec<Told>,
     log: Vec<String>,
     names: Vec<String>,
@@ -31,14 +37,16 @@ pub(super) struct Report {
     pub(super) keeps_messages: bool,
 }
 
-impl Report {
-    pub(super) fn tell(&mut self, told: Told) {
-        self.told.push(told);
+impl Audience for Report {
+    fn says(&mut self, line: &[u8]) {
+        self.told.push(Told::ClientSays(printable(line)));
     }
 
-    /// What the client gets; `rule` is that of the last reply of ours that was not what it
-    /// hoped for.
-    pub(super) fn client_gets(&mut self, octets: &[u8], rule: Option<&'static str>) {
+    fn mta_called(&mut self) {
+        self.told.push(Told::MtaCalled);
+    }
+
+    fn gets(&mut self, octets: &[u8], rule: Option<&'static str>) {
         let code = octets.get(..3).and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
         if let Some(code @ 400..) = code {
             let weight = (code, rule.unwrap_or("mta"));
@@ -48,13 +56,23 @@ impl Report {
         self.told.extend(lines.map(|line| Told::ClientGets(printable(line.trim_ascii_end()))));
     }
 
-    pub(super) fn logged(&mut self, line: &[u8]) {
+    fn logged(
+        &mut self,
+        record: &dialogue::Record,
+        to: &[u8],
+        noted: &Noted,
+        summary: &Summary,
+        host: Option<&Host>,
+    ) {
+        let said = (summary.helo(), &*record.transaction.from, to);
+        records::recipient(&mut self.line, said, &record.outcome, noted);
+        let auth = (summary.authenticated, None);
+        records::session(&mut self.line, host, auth, self.began.elapsed());
         // It is printable as it is.
-        self.log.push(String::from_utf8_lossy(line).into_owned());
+        self.log.push(String::from_utf8_lossy(self.line.as_bytes()).into_owned());
     }
 
-    /// The filters were asked at this stage.
-    pub(super) fn asked(
+    fn asked(
         &mut self,
         stage: Stage,
         recipient: Option<&[u8]>,
@@ -76,10 +94,25 @@ impl Report {
         let of = recipient.map(|to| format!(" <{}>", printable(to))).unwrap_or_default();
         self.told.push(Told::Filters(format!("{}{of}", stage.name()), lines));
     }
+}
+
+impl Report {
+    /// Of a session whose lines begin so.
+    pub(super) fn new(line: Line) -> Report {
+        Report {
+            began: Instant::now(),
+            line,
+            told: Vec::new(),
+            log: Vec::new(),
+            names: Vec::new(),
+            refused: None,
+            keeps_messages: false,
+        }
+    }
 
     /// The client's host names are known, or there is nobody who needs them.
-    pub(super) fn finish(&mut self, host: Option<&Host>, naming: &Naming) {
-        let Some(host) = host else {
+    pub(super) fn finish(&mut self, played: &Played) {
+        let Some(host) = played.host.get() else {
             self.names.push("not asked for: no filter needs it".to_owned());
             return;
         };
@@ -87,7 +120,7 @@ impl Report {
         let result = host.iprev.name();
         let trouble = host.trouble.map(|trouble| format!(", {}", trouble.name()));
         self.names.push(format!("{name}: {result}{}", trouble.unwrap_or_default()));
-        self.names.extend(naming.lookup().into_iter().flat_map(Lookup::questions).map(
+        self.names.extend(played.naming.lookup().into_iter().flat_map(Lookup::questions).map(
             |(kind, name, answer)| {
                 let (answer, took) = answer.map_or(("no answer".to_owned(), Duration::ZERO), told);
                 let kind = match kind {
@@ -180,13 +213,4 @@ fn told((answer, took): (&Answer, Duration)) -> (String, Duration) {
         Answer::Trouble(trouble) => trouble.name().to_owned(),
     };
     (text, took)
-}
-
-/// Octets from outside, for a terminal.
-fn printable(octets: &[u8]) -> String {
-    let shown = |octet: &u8| match octet {
-        b' '..=b'~' => char::from(*octet).to_string(),
-        octet => format!("\\x{octet:02x}"),
-    };
-    octets.iter().map(shown).collect()
 }

@@ -42,8 +42,14 @@ impl Client {
 
     /// One mail transaction with about `size` octets of mail data; the time from 354 to the last reply.
     pub fn send(&mut self, size: usize) -> io::Result<Duration> {
+        self.send_with(size, &[])
+    }
+
+    /// The same, with more commands before DATA.
+    fn send_with(&mut self, size: usize, more: &[&str]) -> io::Result<Duration> {
         self.command("MAIL FROM:<sender@example.org>\r\n", "250")?;
         self.command("RCPT TO:<user@example.com>\r\n", "250")?;
+        more.iter().try_for_each(|line| self.command(line, "250"))?;
         let piece = lines((size / LINE).clamp(1, LINES_PER_WRITE));
         self.command("DATA\r\n", "354")?;
         let start = Instant::now();
@@ -91,11 +97,25 @@ impl Client {
 
 /// A short session from connect to the end of the stream; the time until the greeting was there.
 pub fn short_session(to: SocketAddr) -> io::Result<Duration> {
+    session_with(to, &[])
+}
+
+/// The same with a second recipient, who has a line of his own in the log.
+pub fn two_recipients(to: SocketAddr) -> io::Result<Duration> {
+    session_with(to, &["RCPT TO:<other@example.com>\r\n"])
+}
+
+/// The same with a command in his place that has none.
+pub fn one_recipient_and_noop(to: SocketAddr) -> io::Result<Duration> {
+    session_with(to, &["NOOP recipient@example.com\r\n"])
+}
+
+fn session_with(to: SocketAddr, more: &[&str]) -> io::Result<Duration> {
     let start = Instant::now();
     let mut client = Client::connect(to)?;
     let greeted = start.elapsed();
     client.ehlo()?;
-    client.send(1024)?;
+    client.send_with(1024, more)?;
     client.quit()?;
     Ok(greeted)
 }

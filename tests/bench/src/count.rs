@@ -1,11 +1,12 @@
 //! Exact counts: one session, single-stepped. Needs no hardware counters, so it works on any virtual machine.
 
-use crate::{client, place, server::Subject};
+use crate::{place, server::Subject};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use std::{ptr, thread};
 
 /// What a session's processes did in user space from the first instruction after exec to the last.
@@ -27,11 +28,14 @@ const OPTIONS: libc::c_int = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACEVFORK
     | libc::PTRACE_O_TRACECLONE;
 
-/// Counts one short session of the subject.
-pub fn one_session(subject: &Subject) -> io::Result<Counts> {
+/// What the client does in a session.
+pub type Play = fn(SocketAddr) -> io::Result<Duration>;
+
+/// Counts one session of the subject.
+pub fn one_session(subject: &Subject, play: Play) -> io::Result<Counts> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
-    let client = thread::spawn(move || client::short_session(address));
+    let client = thread::spawn(move || play(address));
     let (socket, _) = listener.accept()?;
 
     let mut command = Command::new(&subject.command[0]);

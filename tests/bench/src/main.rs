@@ -108,6 +108,7 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         ("short sessions", in_rounds(&bench, Bench::short_sessions)),
         ("idle sessions", Bench::idle(&bench)),
         ("counts", Bench::counts(&bench)),
+        ("a line of the log", Bench::log_line(&bench)),
         ("50 MB message", in_rounds(&bench, Bench::bulk)),
         ("peak memory", Bench::peak(&bench)),
         ("filters", Bench::filters(&bench)),

@@ -185,6 +185,27 @@ impl Bench {
         ])
     }
 
+    /// A line of the log: a recipient more, beside a command that has no line.
+    pub fn log_line(&self) -> io::Result<Vec<Figure>> {
+        let with = count_of(&self.logged, client::two_recipients)?;
+        let without = count_of(&self.logged, client::one_recipient_and_noop)?;
+        let more = |of: fn(&count::Counts) -> u64| of(&with) as f64 - of(&without) as f64;
+        Ok(vec![
+            figure(
+                "user instructions of a line of the log",
+                None,
+                more(|counts| counts.instructions),
+                Budget::AtMost(6000.0),
+            ),
+            figure(
+                "the same: system calls",
+                None,
+                more(|counts| counts.syscalls),
+                Budget::AtMost(1.0),
+            ),
+        ])
+    }
+
     /// CPU time of a session and the median time to its greeting, both in µs.
     pub fn sessions(&self, front: Front, subject: &Subject) -> io::Result<(f64, f64)> {
         let server = Server::start(front, subject, self.cpus.load)?;
@@ -198,9 +219,14 @@ impl Bench {
     }
 }
 
+/// Counts of a short session.
 pub fn count_median(subject: &Subject) -> io::Result<count::Counts> {
+    count_of(subject, client::short_session)
+}
+
+fn count_of(subject: &Subject, play: count::Play) -> io::Result<count::Counts> {
     let mut counts =
-        (0..COUNTS).map(|_| count::one_session(subject)).collect::<io::Result<Vec<_>>>()?;
+        (0..COUNTS).map(|_| count::one_session(subject, play)).collect::<io::Result<Vec<_>>>()?;
     counts.sort_unstable();
     Ok(counts[COUNTS / 2])
 }

@@ -132,7 +132,7 @@ class Sink:
                 if self.silent_after and verb == self.silent_after:
                     lines.read()
                     break
-                conn.sendall(self.REPLIES.get(verb, b"500 5.5.1 sink knows no such thing\r\n"))
+                conn.sendall(self.answer(verb, line))
                 if verb == b"DATA":
                     message = []
                     while not message or message[-1] != b".\r\n":
@@ -141,7 +141,7 @@ class Sink:
                             return
                     talk.messages.append(b"".join(message))
                     time.sleep(self.hold)
-                    conn.sendall(self.STORED)
+                    conn.sendall(self.verdict(talk))
                 if verb == b"QUIT":
                     break
         except OSError:
@@ -149,6 +149,13 @@ class Sink:
         finally:
             talk.ended = True
             conn.close()
+
+    def answer(self, verb, _line):
+        return self.REPLIES.get(verb, b"500 5.5.1 sink knows no such thing\r\n")
+
+    def verdict(self, _talk):
+        """The reply to the end of mail data."""
+        return self.STORED
 
     def close(self):
         self.stopping = True

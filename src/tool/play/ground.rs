@@ -2,7 +2,7 @@
 //! for as in a session, DNS is asked, but nobody is held or kept waiting, and what
 //! sessions share is not touched.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,10 @@ pub(super) struct Desk<'a> {
     pub(super) client: &'a Client,
     pub(super) host: &'a OnceCell<Host>,
     pub(super) naming: &'a mut Naming,
+    /// DNS may be asked.
+    pub(super) asks: bool,
+    /// The host names were needed, and are not known.
+    pub(super) unnamed: &'a Cell<bool>,
     /// A copy of what sessions share.
     pub(super) state: &'static Path,
     pub(super) waiter: &'a Waiter,
@@ -74,6 +78,10 @@ impl Ground for Desk<'_> {
     }
 
     fn name_client(&mut self) -> Result<(), Stop> {
+        if !self.asks {
+            self.unnamed.set(true);
+            return Ok(());
+        }
         let dns = self.settings.dns();
         if let Err(what) = self.naming.start(dns, self.client, self.host, false) {
             self.remark(what);

@@ -1,0 +1,6 @@
+//! stub
+use crate::cli::Invocation;
+use std::process::ExitCode;
+pub(crate) fn run(_asked: &Invocation) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("no")
+}

@@ -1,0 +1,294 @@
+//! `smtp-wrapper replay LOG…`: what the configuration would have made of the recipients
+//! that a log has, and what of that is another verdict.
+//!
+//! Each recipient is a session of its own ([`super::play`]): a session's own dialogue
+//! and filters, on what the log has of the client. What a log cannot bring again is
+//! taken from it: the MTA's word, that of programs, and of filters that go by time
+//! (`stand_in`). Where it has not enough, nothing is known.
+
+mod input;
+mod json;
+mod logged;
+mod stand_in;
+mod tally;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use anyhow::bail;
+
+use super::notes::Pace;
+use super::play::{Audience, Room, Script, StateCopy};
+use crate::activation::Client;
+use crate::cli::Invocation;
+use crate::config::{Loaded, Settings};
+use crate::dialogue::{Record, Summary};
+use crate::filter::chain::{Chain, Noted, Would};
+use crate::host::Host;
+use crate::smtp::refusal::Refusal;
+use crate::stage::{Ruling, Stage};
+use crate::sys::Waiter;
+use crate::{exit, filter, terminal};
+use logged::{Line, Logged};
+use stand_in::{NOT_ASKED, Said, stand_in};
+use tally::{Change, Decided, Tally};
+
+/// Clients whose names are remembered, where DNS is asked.
+const NAMES: usize = 100_000;
+
+/// The changes that the exit status tells of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailOn {
+    /// Something is newly refused.
+    Refused,
+    /// Something is newly passed.
+    Passed,
+    /// Some verdict is another.
+    #[default]
+    Any,
+    /// None.
+    Nothing,
+}
+
+/// The words for it.
+pub(crate) const FAIL_ON: &[(&str, FailOn)] = &[
+    ("refused", FailOn::Refused),
+    ("passed", FailOn::Passed),
+    ("any", FailOn::Any),
+    ("none", FailOn::Nothing),
+];
+
+/// Replays logs and tells what came of it.
+///
+/// # Errors
+/// The configuration's, and those of reading the logs.
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+    if asked.files.is_empty() {
+        bail!("which log? smtp-wrapper replay LOG… (- is standard input)");
+    }
+    let desk = asked.desk();
+    let loaded = asked.load()?;
+    let state = StateCopy::of(loaded.settings.state)?;
+    let mut player = Player::new(loaded, asked, desk.live_dns, &state)?;
+    let (mut tally, mut pace) = (Tally::default(), Pace::new());
+    for name in &asked.files {
+        input::lines(name, &mut |line| {
+            tally.lines += 1;
+            pace.tell(|| format!("{name}: {} lines are read", tally.lines));
+            match Line::read(line) {
+                Line::Recipient(logged) => player.replay(&logged, line, &mut tally),
+                Line::RefusedSession => tally.refused_sessions += 1,
+                Line::Other => {}
+                Line::Damaged => tally.damaged += 1,
+                Line::Foreign => tally.foreign += 1,
+            }
+        })?;
+    }
+    if tally.recipients() == 0 {
+        let (lines, foreign) = (tally.lines, tally.foreign);
+        bail!("{lines} lines, {foreign} of them not of smtp-wrapper: none is about a recipient");
+    }
+    let _ = terminal::print(&tally.text(&player.not_asked, player.keeps_messages));
+    Ok(ExitCode::from(match tally.has(desk.fail_on) {
+        true => exit::CHANGED,
+        false => exit::OK,
+    }))
+}
+
+/// What sessions are played with.
+struct Player<'a> {
+    settings: Settings,
+    chain: Chain,
+    /// That of a program without a configuration, for the clients whom it judges.
+    usual: Option<Chain>,
+    said: Rc<RefCell<Said>>,
+    /// The types of filters in it that are not asked.
+    not_asked: Vec<&'static str>,
+    /// Filters look at messages, and refuse some.
+    keeps_messages: bool,
+    names: HashMap<IpAddr, Host>,
+    asks: bool,
+    waiter: Waiter,
+    state: &'a StateCopy,
+}
+
+impl<'a> Player<'a> {
+    fn new(
+        loaded: Loaded,
+        asked: &Invocation,
+        asks: bool,
+        state: &'a StateCopy,
+    ) -> anyhow::Result<Player<'a>> {
+        let Loaded { settings, mut chain, usual, .. } = loaded;
+        let said = Rc::new(RefCell::new(Said::default()));
+        let mut not_asked = Vec::new();
+        let mut replace = |chain: &mut Chain| {
+            chain.replace(|kind, filter| {
+                if NOT_ASKED.contains(&kind) && !not_asked.contains(&kind) {
+                    not_asked.push(kind);
+                }
+                stand_in(kind, filter, &said)
+            });
+        };
+        replace(&mut chain);
+        let usual = match usual {
+            true => {
+                let mut chain = asked.load()?.chain;
+                chain.add_usual(settings.judge_local);
+                replace(&mut chain);
+                Some(chain)
+            }
+            false => None,
+        };
+        let keeps_messages = chain.found(Stage::Message).any(|found| !found.observes);
+        Ok(Player {
+            settings,
+            chain,
+            usual,
+            said,
+            not_asked,
+            keeps_messages,
+            names: HashMap::new(),
+            asks,
+            waiter: Waiter::new(None),
+            state,
+        })
+    }
+
+    /// Replays one recipient, and counts what comes of it.
+    fn replay(&mut self, logged: &Logged, line: &[u8], tally: &mut Tally) {
+        let Some(ip) = logged.ip else { return tally.damaged += 1 };
+        if logged.cut {
+            return tally.unknown("texts that the log has only the beginning of");
+        }
+        self.said.replace(Said { refusal: by_filter(logged), again: None });
+        let client = Client { ip, port: logged.port, is_socket: true };
+        let host = logged.host.clone().or_else(|| self.names.get(&ip).cloned());
+        let script = Script {
+            client,
+            helo: logged.helo.clone(),
+            authenticates: logged.authenticated,
+            from: logged.from.clone(),
+            to: vec![logged.to.clone()],
+            host,
+        };
+        let usual = self.settings.judge_local || filter::usual_judge(&client);
+        let mut room = Room {
+            settings: &self.settings,
+            chain: self.usual.as_mut().filter(|_| usual).unwrap_or(&mut self.chain),
+            state: self.state.path(),
+            waiter: &self.waiter,
+            session: "replay",
+            asks: self.asks && script.host.is_none(),
+        };
+        let mut watcher = Watcher::default();
+        let played = room.play(&script, &mut watcher);
+        if script.host.is_none() && self.names.len() < NAMES {
+            self.names.extend(played.host.get().map(|host| (ip, host.clone())));
+        }
+        if played.unnamed {
+            return tally.unknown("host names that were not looked up (--live-dns asks for them)");
+        }
+        let Some(outcome) = watcher.outcome else {
+            return tally.unknown("dialogues that cannot be played again");
+        };
+        let now = self.decided(logged, outcome, tally);
+        let was = Decided::new(&logged.rule, logged.code);
+        let change = Change::between(&was, &now);
+        if change != Change::Nothing && logged.has_more_names() {
+            return tally.unknown("clients with several host names, of which the log has one");
+        }
+        tally.count(change, (&was, &now), logged, line);
+        if let Some(would) = watcher.would {
+            tally.would(would);
+        }
+    }
+
+    /// What becomes of the recipient, with what is taken from the log.
+    fn decided(&self, logged: &Logged, outcome: Outcome, tally: &mut Tally) -> Decided {
+        if let Outcome::Refused(rule, code) = outcome {
+            let again = self.said.borrow().again.filter(|_| rule == logged.rule);
+            again.into_iter().for_each(|kind| tally.taken(kind));
+            return Decided::new(rule, Some(code));
+        }
+        let refused = logged.code.is_some_and(|code| code >= 400);
+        if logged.by_filter() && refused {
+            // By a filter that has seen the message, if there is one yet.
+            return match logged.at_message && self.keeps_messages {
+                true => {
+                    tally.taken("program");
+                    Decided::new(&logged.rule, logged.code)
+                }
+                false => Decided::new("mta", Some(250)),
+            };
+        }
+        if let Some((code, rule)) = &logged.would
+            && logged.at_message
+            && self.keeps_messages
+            && rule.starts_with("program.")
+        {
+            tally.taken("program");
+            return Decided::new(rule, Some(*code));
+        }
+        if logged.verdict != "pass" {
+            tally.taken("the MTA, the client or the session");
+        }
+        Decided::new(&logged.rule, logged.code)
+    }
+}
+
+/// What a filter said of the recipient, or would have said.
+fn by_filter(logged: &Logged) -> Option<Refusal> {
+    let refused = || Said::refusal(&logged.rule, logged.code?, &logged.reply, &logged.why);
+    let would = || {
+        let (code, rule) = logged.would.as_ref()?;
+        Said::refusal(rule, *code, b"", b"")
+    };
+    refused().filter(|_| !logged.at_message).or_else(would)
+}
+
+/// What came of a session with one recipient.
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Passes,
+    Refused(&'static str, u16),
+}
+
+/// Sees what comes of it.
+#[derive(Default)]
+struct Watcher {
+    outcome: Option<Outcome>,
+    would: Option<Would>,
+}
+
+impl Audience for Watcher {
+    fn asked(
+        &mut self,
+        _stage: Stage,
+        _recipient: Option<&[u8]>,
+        _chain: &Chain,
+        ruling: &Ruling,
+        _remarks: Vec<String>,
+    ) {
+        if let Ruling::Refuse(refusal) = ruling {
+            self.outcome.get_or_insert(Outcome::Refused(refusal.rule, refusal.code.get()));
+        }
+    }
+
+    fn logged(
+        &mut self,
+        record: &Record,
+        _to: &[u8],
+        noted: &Noted,
+        _summary: &Summary,
+        _host: Option<&Host>,
+    ) {
+        self.would = noted.would;
+        if record.outcome.at != Stage::Rcpt {
+            self.outcome.get_or_insert(Outcome::Passes);
+        }
+    }
+}

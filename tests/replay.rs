@@ -1,0 +1,386 @@
+//! `replay`: what sessions have logged is what the same configuration makes of it again, and
+//! another configuration makes of it what it would have made.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use common::dns::{Does, NameServer, a, ptr};
+use common::{Folder, Script, Session};
+
+/// Output and exit status.
+fn replay(words: &[&str]) -> (String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smtp-wrapper"));
+    let output = command.arg("replay").args(words).env_clear().output().expect("it runs");
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8(text).expect("text"), output.status.code().expect("a status"))
+}
+
+/// The number behind this.
+#[track_caller]
+fn count(told: &str, what: &str) -> u64 {
+    let line = told.lines().find(|line| line.starts_with(what));
+    let number = line.and_then(|line| line.rsplit(' ').next());
+    number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {what} in\n{told}"))
+}
+
+/// Unchanged, newly refused, newly passed, refused otherwise, not known.
+#[track_caller]
+fn counts(told: &str) -> [u64; 5] {
+    ["unchanged", "newly refused", "newly passed", "refused otherwise", "not known"]
+        .map(|what| count(told, what))
+}
+
+/// Clients, and what DNS says of them.
+fn server() -> NameServer {
+    NameServer::new()
+        .host("203.0.113.1", "mail.example.org")
+        .host("203.0.113.2", "p1234-ipbf205.tokyo.example.jp")
+        .host("203.0.113.3", "vdsl5.good.example")
+        .host("203.0.113.4", "mail.bad.example")
+        .knows("5.113.0.203.in-addr.arpa", ptr(&["elsewhere.example"]))
+        .knows("elsewhere.example", a(&["192.0.2.99"]))
+        .knows("6.113.0.203.in-addr.arpa", Does::Code(2))
+        // 203.0.113.7 has no name.
+        .host("203.0.113.8", "mail.early.example")
+}
+
+const CLIENTS: [&str; 9] = [
+    "203.0.113.1",
+    "203.0.113.2",
+    "203.0.113.3",
+    "203.0.113.4",
+    "203.0.113.5",
+    "203.0.113.6",
+    "203.0.113.7",
+    "203.0.113.8",
+    "2001:db8::9",
+];
+
+fn head(server: &NameServer) -> String {
+    format!(
+        "[session]\nhostname = \"mx.example\"\nproxy_from = [\"127.0.0.1\"]\n\
+         [dns]\nservers = [\"{}\"]\ntime_limit = \"2s\"\n",
+        server.address()
+    )
+}
+
+fn config(folder: &Folder, name: &str, text: &str) -> String {
+    let path = folder.file(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A session of each client with these recipients; gives the log.
+fn sessions(config: &str, helo: &str, from: &str, to: &[&str], message: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for ip in CLIENTS {
+        // The MTA has something to say too.
+        let script = Script::polite().on("RCPT TO:<full@ours.example>", "452 4.2.2 mailbox full");
+        let mut s = Session::with_options(script, &["--config", config]);
+        let family = if ip.contains(':') { "TCP6 " } else { "TCP4 " };
+        let own = if ip.contains(':') { "2001:db8::25" } else { "192.0.2.25" };
+        s.client.sends(format!("PROXY {family}{ip} {own} 4711 25\r\n").as_bytes());
+        s.client.reply();
+        let mut accepted = false;
+        for line in [format!("EHLO {helo}"), format!("MAIL FROM:<{from}>")] {
+            s.client.tries(&line);
+            s.client.reply();
+        }
+        for to in to {
+            s.client.tries(&format!("RCPT TO:<{to}>"));
+            accepted |= s.client.reply().first().is_some_and(|line| line.starts_with("250"));
+        }
+        if message && accepted {
+            s.client.tries("DATA");
+            s.client.reply();
+            s.client.tries("Subject: x\r\n\r\nx\r\n.");
+            s.client.reply();
+        }
+        s.client.tries("QUIT");
+        s.client.rest();
+        s.program.status();
+        s.log.stops();
+        lines.extend(s.log.lines());
+    }
+    lines
+}
+
+const S25R: &str = "[[filter]]\ntype = \"s25r\"\n";
+const RELAY: &str = "[[filter]]\ntype = \"relay\"\ndomains = [\"ours.example\"]\n";
+
+/// Configurations, each with what only it has.
+fn configurations() -> Vec<(&'static str, String)> {
+    let lists = "[[filter]]\ntype = \"allow\"\nlists = [\"allow.list\"]\n\
+                 [[filter]]\ntype = \"deny\"\nlists = [\"deny.list\"]\n";
+    vec![
+        ("s25r", S25R.to_owned()),
+        ("lists", format!("{lists}{S25R}{RELAY}")),
+        ("fcrdns", format!("[[filter]]\ntype = \"fcrdns\"\non_hit = \"refuse\"\n{RELAY}")),
+        (
+            "dns must answer",
+            "[[filter]]\ntype = \"fcrdns\"\non_error = \"tempfail\"\nexcept = [\".good.example\"]\n"
+                .to_owned(),
+        ),
+        (
+            "helo",
+            "[[filter]]\ntype = \"helo\"\non_hit = \"450 4.7.1 you are {helo} at {ip} [{rule}]\"\n"
+                .to_owned(),
+        ),
+        ("observe", format!("{S25R}observe = true\n{RELAY}")),
+        (
+            "program",
+            "[[filter]]\ntype = \"program\"\nat = \"connect\"\nrun = [\"/bin/sh\", \"-c\", \
+             \"case $SW_FROM_IP in *.1|*9) echo no\\\\; for a reason;; esac\"]\non_hit = \"refuse\"\n"
+                .to_owned() + S25R,
+        ),
+        (
+            "broken program",
+            "[[filter]]\ntype = \"program\"\nat = \"connect\"\nrun = [\"/nonexistent\"]\n".to_owned(),
+        ),
+        (
+            "contents filter",
+            "[[filter]]\ntype = \"program\"\nat = \"message\"\ncontract = \"original\"\n\
+             run = [\"/bin/sh\", \"-c\", \"cat >/dev/null; echo no\"]\n"
+                .to_owned() + S25R,
+        ),
+        (
+            "tarpit",
+            "[[filter]]\ntype = \"deny\"\nentries = [\"from:a@b.example\"]\nexcept = [\"to:c@ours.example\"]\n\
+             on_hit = \"tarpit\"\ntarpit = \"10ms\"\n"
+                .to_owned() + S25R + "on_hit = \"tarpit\"\ntarpit = \"10ms\"\nthen = \"pass\"\n",
+        ),
+        ("interval", "[[filter]]\ntype = \"interval\"\nleast = \"1h\"\n".to_owned()),
+        ("nothing", String::new()),
+    ]
+}
+
+fn lists(folder: &Folder) {
+    let allow = "203.0.113.7\n.good.example OK\nfrom:friend@b.example\n";
+    fs::write(folder.file("allow.list"), allow).unwrap();
+    let deny = "/^mail\\.bad\\./ 450 4.7.1 not today\nto:full@ours.example\nhelo:evil.example REJECT\n\
+                unknown@b.example DEFER\n";
+    fs::write(folder.file("deny.list"), deny).unwrap();
+}
+
+#[test]
+fn the_same_configuration_gives_what_was_logged() {
+    let server = server();
+    let speech = [
+        ("client.example", "a@b.example", &["c@ours.example", "d@other.example"][..], true),
+        ("evil.example", "", &["postmaster@ours.example", "full@ours.example"][..], false),
+        ("203.0.113.1", "friend@b.example", &["\"x y\"@ours.example"][..], true),
+    ];
+    for profile in ["none", "original"] {
+        for (name, filters) in configurations() {
+            let folder = Folder::fresh();
+            lists(&folder);
+            let state = folder.file("state");
+            fs::create_dir(&state).unwrap();
+            let first = format!("profile = \"{profile}\"\nstate = {state:?}\n");
+            let path = config(&folder, "c.toml", &(first + &head(&server) + &filters));
+            let mut lines = Vec::new();
+            for (helo, from, to, message) in speech {
+                lines.extend(sessions(&path, helo, from, to, message));
+            }
+            let recipients = lines.iter().filter(|line| line.contains(" verdict=")).count() as u64;
+            assert!(recipients > 20, "{name}: {lines:#?}");
+            let log = folder.file("log");
+            fs::write(&log, lines.join("\n") + "\n").unwrap();
+            let asked = server.asked();
+            let (told, status) = replay(&[log.to_str().unwrap(), "--config", &path]);
+            assert_eq!(server.asked(), asked, "{name}: DNS was asked");
+            let counted = counts(&told);
+            // Whom the program refused reaches postmaster, and his line does not tell of it.
+            let unknown = u64::from(name == "program");
+            let expected = ([recipients - unknown, 0, 0, 0, unknown], 0);
+            assert_eq!(
+                (counted, status),
+                expected,
+                "{name} {profile}\n{told}\n{}",
+                lines.join("\n")
+            );
+            let is_taken = told.contains("taken from the log");
+            if ["program", "broken program", "contents filter", "interval"].contains(&name) {
+                assert!(is_taken, "{name}\n{told}");
+            }
+            // What a filter says that has been asked again is not.
+            assert!(!told.contains(" s25r:") && !told.contains(" deny:"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn another_configuration_gives_what_it_would_have_given() {
+    let server = server();
+    let folder = Folder::fresh();
+    lists(&folder);
+    let before = config(&folder, "before.toml", &(head(&server) + S25R));
+    let log = folder.file("log");
+    let lines = sessions(&before, "client.example", "a@b.example", &["c@ours.example"], true);
+    fs::write(&log, lines.join("\n")).unwrap();
+    let log = log.to_str().unwrap();
+    let new = |name, filters: &str| config(&folder, name, &(head(&server) + filters));
+
+    // Rules 1 and 0 refuse 203.0.113.2, .3, .5 and .7.
+    let none = new("none.toml", "");
+    let (told, status) = replay(&[log, "--config", &none]);
+    assert_eq!((counts(&told), status), ([5, 0, 4, 0, 0], 1), "{told}");
+    assert!(told.contains("  s25r.r1 450 -> mta 250"), "{told}");
+    assert!(told.contains("203.0.113.2 p1234-ipbf205.tokyo.example.jp\n"), "{told}");
+    assert!(told.contains("newly passed, by sender\n         4  <a@b.example>\n"), "{told}");
+
+    let allow = "[[filter]]\ntype = \"allow\"\nentries = [\".good.example\"]\n";
+    let allowed = new("allowed.toml", &(allow.to_owned() + S25R + "on_hit = \"refuse\"\n"));
+    let (told, _) = replay(&[log, "--config", &allowed]);
+    // Nobody has looked for the IPv6 client's name.
+    assert_eq!(counts(&told), [4, 0, 1, 3, 1], "{told}");
+
+    let denied = new("denied.toml", "[[filter]]\ntype = \"deny\"\nlists = [\"deny.list\"]\n");
+    let (told, _) = replay(&[log, "--config", &denied]);
+    assert_eq!(counts(&told), [3, 1, 4, 0, 1], "{told}");
+    assert!(told.contains("mta 250 -> deny 450"), "{told}");
+
+    let observes = new("observes.toml", &format!("{S25R}observe = true\n"));
+    let (told, _) = replay(&[log, "--config", &observes]);
+    assert_eq!(counts(&told), [5, 0, 4, 0, 0], "{told}");
+    assert!(
+        told.contains("only observe\n         2  s25r.r0 450\n         2  s25r.r1 450"),
+        "{told}"
+    );
+
+    // The status is of what is asked for.
+    for (what, status) in [("refused", 0), ("passed", 1), ("any", 1), ("none", 0)] {
+        assert_eq!(replay(&[log, "--config", &none, "--fail-on", what]).1, status, "{what}");
+    }
+}
+
+#[test]
+fn host_names_that_were_not_looked_up_are_not_known_unless_dns_is_asked() {
+    let server = server();
+    let folder = Folder::fresh();
+    let before = config(&folder, "before.toml", &(head(&server) + RELAY));
+    let lines = sessions(&before, "client.example", "a@b.example", &["c@ours.example"], false);
+    let log = folder.file("log");
+    fs::write(&log, lines.join("\n")).unwrap();
+    let new = config(&folder, "new.toml", &(head(&server) + S25R));
+    let words = [log.to_str().unwrap(), "--config", &new];
+    let asked = server.asked();
+    let (told, status) = replay(&words);
+    // The rules are not for the IPv6 client.
+    assert_eq!((counts(&told), status), ([1, 0, 0, 0, 8], 0), "{told}");
+    assert_eq!(server.asked(), asked);
+    let (told, status) = replay(&[&words[..], &["--live-dns"]].concat());
+    assert_eq!((counts(&told), status), ([5, 4, 0, 0, 0], 1), "{told}");
+    assert!(server.asked() > asked);
+}
+
+/// A line as a session writes it.
+fn line(rule: &str, more: &str) -> String {
+    let code = if rule == "mta" { "250" } else { "450" };
+    format!(
+        "v=1 sid=1.2 ip=[203.0.113.1] port=9 verdict=x rule={rule} code={code} at=rcpt would=- helo=<c.example> \
+         from=<a@b.example> to=<c@d.example> reply=<x> ptr=<p1-2.example.org> {more} tls=- auth=- t=0.1\n"
+    )
+}
+
+#[test]
+fn logs_are_read_as_they_lie_there() {
+    let folder = Folder::fresh();
+    let known = "fcrdns=pass dns=2/1ms";
+    let text = [
+        "Nov  1 00:00:00 mx postfix/smtpd[1]: connect from x\n",
+        &line("mta", known).replace("at=rcpt", "at=message"),
+        "v=1 sid=1.2 ip=[203.0.113.1] port=9 session=end end=s25r.r1 mta=none why=<> helo=<> messages=0 octets=0 \
+         refused=1 rule=s25r.r1 ptr=- fcrdns=- dns=- tls=- auth=- t=0.1\n",
+        &line("s25r.r1", known)[..100],
+        "\n\0\u{1}\n",
+        // Several names, of which the log has one.
+        &line("mta", "fcrdns=pass dns=3/1ms"),
+        &line("mta", known).replace("c@d.example", &format!("{}...", "x".repeat(256))),
+    ]
+    .concat();
+    let plain = config(&folder, "log", &text);
+    let usual = |log: &str| replay(&[log, "--config", "usual"]);
+    let (told, status) = usual(&plain);
+    assert_eq!((counts(&told), status), ([0, 1, 0, 0, 2], 1), "{told}");
+    for said in [
+        "several host names",
+        "only the beginning",
+        "not whole, not replayed: 1",
+        "named a recipient, not replayed: 1",
+    ] {
+        assert!(told.contains(said), "no {said:?} in\n{told}");
+    }
+    // Compressed, and from standard input.
+    let gzip = Command::new("gzip").args(["-k", &plain]).status();
+    assert!(gzip.unwrap().success());
+    let gz = format!("{plain}.gz");
+    assert_eq!(usual(&gz).0, told);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_smtp-wrapper"))
+        .args(["replay", "-", "--config", "usual"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(&gz).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), told);
+
+    for (words, why) in [
+        (&[][..], "which log?"),
+        (&["/nonexistent"][..], "cannot be read"),
+        (&["/etc/hostname"][..], "none is about a recipient"),
+        (&[&*plain, "--fail-on", "x"][..], "must be refused or passed"),
+        (&[&*plain, "--config", "/nonexistent"][..], "there is no such file"),
+    ] {
+        let (told, status) = replay(words);
+        assert!(told.contains(why) && status == 78, "{words:?}: {status} {told}");
+    }
+    // Cut in the middle.
+    let octets = fs::read(&gz).unwrap();
+    fs::write(&gz, &octets[..octets.len() / 2]).unwrap();
+    let (told, status) = usual(&gz);
+    assert!(told.contains("to its end") && status == 78, "{told}");
+}
+
+#[test]
+fn what_a_log_holds_cannot_do_harm() {
+    let folder = Folder::fresh();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let json = r#"{"v":1,"sid":"a.b","ip":"203.0.113.2","port":9,"verdict":"temp","rule":"s25r.r1","code":450,"at":"rcpt","would":null,"helo":"a b","from":"","to":"c@d.example","reply":"4.7.1 x","ptr":"p1-2.example","fcrdns":"pass","dns":"2/3ms","tls":null,"auth":null,"t":0.004}"#;
+    let sound = [line("s25r.r1", "fcrdns=pass dns=2/1ms"), json.to_owned() + "\n"];
+    let mut octets = Vec::new();
+    for n in 0..20_000 {
+        let mut line = sound[n % 2].clone().into_bytes();
+        for _ in 0..random(4) {
+            let at = random(line.len() - 1);
+            match random(3) {
+                0 => {
+                    line[at] =
+                        [b'\\', b'x', b'"', b'<', b'>', b' ', b'=', 0, 0xff, b'\r'][random(10)]
+                }
+                1 => drop(line.remove(at)),
+                _ => line.insert(at, b"\\u\"<> =\r\n\t{}"[random(12)]),
+            }
+        }
+        octets.extend(line);
+    }
+    octets.extend(b"x".repeat(1 << 20));
+    let log = folder.file("log");
+    fs::write(&log, octets).unwrap();
+    let (told, status) = replay(&[log.to_str().unwrap(), "--config", "usual"]);
+    assert!(status == 0 || status == 1, "{status} {told}");
+    assert!(told.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)), "{told}");
+    assert!(count(&told, "unchanged") > 5000, "{told}");
+}
