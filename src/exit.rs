@@ -3,7 +3,7 @@
 
 /// The end was the client's doing.
 pub const OK: u8 = 0;
-/// `check` found an error.
+/// `check` found an error; `report` could read its logs only in part, or knows no line.
 pub const FOUND: u8 = 1;
 /// `replay`: something would be another.
 pub const CHANGED: u8 = 1;

@@ -1,6 +1,7 @@
 //! The two connections: reading, writing and waiting, none of which ever blocks
 //! for longer than it was told.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use rustix::stdio::{stdin, stdout};
 use crate::dialogue::Peer;
 use crate::limits;
 use crate::sys::{self, Waiter, Wakeup};
+use crate::trace::Trace;
 
 /// What POSIX lets one write to a pipe that poll calls ready, without blocking
 /// (_POSIX_PIPE_BUF).
@@ -26,6 +28,8 @@ pub(crate) struct Wires {
     client_is_socket: bool,
     mta: Option<OwnedFd>,
     waiter: Waiter,
+    /// Everything is written down.
+    trace: Option<Box<RefCell<Trace>>>,
 }
 
 /// What is waited for.
@@ -66,7 +70,12 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        Wires { client_is_socket, mta: None, waiter: Waiter::new(Some(limits::SESSION)) }
+        Wires {
+            client_is_socket,
+            mta: None,
+            waiter: Waiter::new(Some(limits::SESSION)),
+            trace: None,
+        }
     }
 
     /// Waits until a connection stands; also if the session is to end, which the
@@ -88,6 +97,11 @@ impl Wires {
         }
     }
 
+    /// From here on everything is written down.
+    pub(crate) fn set_trace(&mut self, trace: Trace) {
+        self.trace = Some(Box::new(RefCell::new(trace)));
+    }
+
     /// The MTA's connection, or none any more.
     pub(crate) fn set_mta(&mut self, mta: Option<OwnedFd>) {
         self.mta = mta;
@@ -98,6 +112,7 @@ impl Wires {
     /// # Errors
     /// The socket's; `WouldBlock` when there was nothing after all.
     pub(crate) fn receive(&self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
+        let before = into.len();
         let room = spare_capacity(into);
         let count = match (peer, &self.mta) {
             (Peer::Client, _) if !self.client_is_socket => rustix::io::read(stdin(), room)?,
@@ -105,6 +120,9 @@ impl Wires {
             (Peer::Mta, Some(mta)) => recv(mta, room, RecvFlags::DONTWAIT)?.0,
             (Peer::Mta, None) => 0,
         };
+        if let Some(trace) = &self.trace {
+            trace.borrow_mut().received(peer, into.get(before..).unwrap_or_default());
+        }
         Ok(count)
     }
 
@@ -125,7 +143,13 @@ impl Wires {
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             // The connection is still being made.
             Err(Errno::INPROGRESS | Errno::ALREADY) => Ok(0),
-            sent => Ok(sent?),
+            sent => {
+                let count = sent?;
+                if let Some(trace) = &self.trace {
+                    trace.borrow_mut().sent(peer, bytes.get(..count).unwrap_or_default());
+                }
+                Ok(count)
+            }
         }
     }
 

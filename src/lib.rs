@@ -50,6 +50,7 @@ mod status;
 pub mod sys;
 mod terminal;
 mod tool;
+mod trace;
 pub mod upstream;
 
 use std::ffi::OsString;
@@ -94,6 +95,7 @@ fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
         Mode::Try => tool::try_it::run(asked),
         Mode::Explain => tool::explain::run(asked),
         Mode::Check => tool::check::run(asked),
+        Mode::Report => tool::report::run(asked),
         Mode::Replay => tool::replay::run(asked),
         Mode::Import => tool::import::run(asked),
         _ => tool::compile::run(asked),

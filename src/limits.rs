@@ -97,6 +97,12 @@ pub const STATUS_AFTER: Duration = Duration::from_millis(500);
 /// below the 2048 octets that a BSD takes as one datagram.
 pub const LOGGED_TEXT: usize = 256;
 
+/// A session's trace, in octets.
+pub const TRACE: usize = 256 * 1024;
+
+/// Of a line in a trace, in octets; the log cuts its lines itself.
+pub const TRACE_LINE: usize = 1000;
+
 /// A message that a filter looks at is kept in memory up to this size, and in a
 /// file beyond it.
 pub const SPOOL_MEMORY: usize = 256 * 1024;

@@ -126,7 +126,7 @@ fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
 fn every_mode_is_in_the_manual_page_in_the_readme_and_in_help() {
     let (synopsis, text, help) =
         (Page::section("SYNOPSIS"), Page::section("DESCRIPTION"), cli::help());
-    for mode in ["listen", "try", "compile", "explain", "check"] {
+    for mode in ["listen", "try", "compile", "explain", "check", "report", "replay", "import"] {
         assert!(synopsis.source.contains(&format!(".Nm\n.Cm {mode}\n")), "synopsis: {mode}");
         assert!(text.source.contains(&format!(".Nm Cm {mode}\n")), "description: {mode}");
         assert!(README.contains(&format!("`{mode}`")), "README: {mode}");
@@ -240,7 +240,9 @@ fn log_lines() -> Vec<String> {
     );
     held.plays("C: QUIT\nS: 221 2.0.0 Bye");
     held.ends(&[0]);
-    let users = Script::polite().on("EHLO", "250-mta.test\n250 AUTH PLAIN").on("AUTH", "235 2.7.0 it is you");
+    let users = Script::polite()
+        .on("EHLO", "250-mta.test\n250 AUTH PLAIN")
+        .on("AUTH", "235 2.7.0 it is you");
     let mut lifted = Session::with_options(users, &["--auth-lifts", "-if", "/nonexistent"]);
     lifted.plays("S: 220 …\nC: EHLO x\nS: 250-…\nS: 250-…\nS: 250 …\nC: AUTH PLAIN =\nS: 235…");
     lifted.plays("C: MAIL FROM:<a@b>\nS: 250…\nC: RCPT TO:<c@d>\nS: 250…");

@@ -13,14 +13,16 @@ pub fn help() -> String {
          \x20      smtp-wrapper compile [FILE…]          reads a configuration and its lists beforehand\n\
          \x20      smtp-wrapper explain IP [OPTION…]     what a client would be told, and why\n\
          \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n\
+         \x20      smtp-wrapper report [OPTION…] FILE…   what filters did by the log, and whom to let in\n\
          \x20      smtp-wrapper replay LOG… [OPTION…]    what the configuration would have made of a log\n\
-         \x20      smtp-wrapper import KIND WHAT… --into DIR  a configuration of what another program has\n",
+         \x20      smtp-wrapper import KIND WHAT… [OPTION…]  a configuration of what another program has\n",
     );
     let scopes = [
         (Scope::Session, "options"),
         (Scope::Listen, "options of listen"),
         (Scope::Explain, "options of explain"),
         (Scope::Check, "options of check"),
+        (Scope::Report, "options of report"),
         (Scope::Replay, "options of replay"),
         (Scope::Import, "options of import"),
     ];
@@ -38,6 +40,7 @@ pub fn help() -> String {
          command line overrides it, and both override the configuration.\n\
          Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage;\n\
          of explain: 0 passes, 1 refused for now, 2 for good; of check: 1 there is an error;\n\
+         of report: 1 a log could be read in part only, or none of it is known;\n\
          of replay: 1 something would be another; of import: 1 something could not be carried.\n",
     );
     out

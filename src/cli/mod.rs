@@ -18,6 +18,7 @@ use crate::config::settings::{LogTo, Settings, Style};
 use crate::config::{self, ConfigError, Loaded, Source};
 use crate::tool::explain::Given;
 use crate::tool::replay::FailOn;
+use crate::tool::report::Wanted;
 
 pub use help::help;
 use options::Set;
@@ -94,9 +95,11 @@ pub struct Invocation {
     pub session_args: Vec<&'static str>,
     /// For `explain`.
     pub explain: Option<Box<Given>>,
+    /// For `report`.
+    pub(crate) report: Option<Box<Wanted>>,
     /// For `replay` and `import`.
     desk: Option<Box<Desk>>,
-    /// The files that `compile`, `replay` and `import` are for.
+    /// The files that `compile`, `report`, `replay` and `import` are for.
     pub files: Vec<&'static str>,
 }
 
@@ -174,6 +177,8 @@ pub enum Mode {
     Explain,
     /// Looks at everything and says what is amiss.
     Check,
+    /// What filters did, by the log, and who came back as a mail server does.
+    Report,
     /// What the filters would have made of what a log has.
     Replay,
     /// Makes a configuration of another program's.
@@ -222,6 +227,7 @@ pub fn parse(
             "compile" if mode.is_none() => mode = Some(Mode::Compile),
             "explain" if mode.is_none() => mode = Some(Mode::Explain),
             "check" if mode.is_none() => mode = Some(Mode::Check),
+            "report" if mode.is_none() => mode = Some(Mode::Report),
             "replay" if mode.is_none() => mode = Some(Mode::Replay),
             "import" if mode.is_none() => mode = Some(Mode::Import),
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
@@ -258,7 +264,7 @@ impl Invocation {
         let option = arg.starts_with('-');
         match mode {
             Mode::Compile => !option,
-            Mode::Replay => !option || arg == "-",
+            Mode::Report | Mode::Replay => !option || arg == "-",
             // Its arguments are those of the program that is named first.
             Mode::Import => !option || (!arg.starts_with("--") && !self.files.is_empty()),
             _ => false,
@@ -311,6 +317,10 @@ impl Invocation {
                     .map_err(|why| wrong(name, value, &why))?;
             }
             Set::Check(set) => set(self.check.get_or_insert_default(), value),
+            Set::Report(set) => {
+                set(self.report.get_or_insert_default(), value)
+                    .map_err(|why| wrong(name, value, &why))?;
+            }
             Set::Desk(set) => {
                 set(self.desk.get_or_insert_default(), value)
                     .map_err(|why| wrong(name, value, &why))?;
@@ -352,7 +362,7 @@ fn wrong(name: &str, value: &str, why: &str) -> UsageError {
 /// What to say of an argument that is none.
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
-        "listen" | "try" | "compile" | "explain" | "check" | "replay" | "import" => {
+        "listen" | "try" | "compile" | "explain" | "check" | "report" | "replay" | "import" => {
             format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
         }
         _ if mode == Mode::Try && !arg.starts_with('-') => {

@@ -6,6 +6,7 @@ use super::values::{IPREV, number, positive, program, seconds, word};
 use super::{Check, Desk, Given, Listen, Mode};
 use crate::config::settings::{self, LogTo, Settings};
 use crate::tool::replay::FAIL_ON;
+use crate::tool::report::Wanted;
 
 /// Who understands an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Scope {
     Explain,
     /// `check` alone.
     Check,
+    /// `report` alone.
+    Report,
     /// `replay` alone.
     Replay,
     /// `import` alone.
@@ -32,6 +35,7 @@ impl Scope {
             Scope::Listen => (Mode::Listen, "listen"),
             Scope::Explain => (Mode::Explain, "explain"),
             Scope::Check => (Mode::Check, "check"),
+            Scope::Report => (Mode::Report, "report"),
             Scope::Replay => (Mode::Replay, "replay"),
             Scope::Import => (Mode::Import, "import"),
         }
@@ -57,6 +61,7 @@ pub(super) enum Set {
     Listen(fn(&mut Listen, &'static str) -> Result<(), String>),
     Explain(fn(&mut Given, &'static str) -> Result<(), String>),
     Check(fn(&mut Check, &'static str)),
+    Report(fn(&mut Wanted, &'static str) -> Result<(), String>),
     Desk(fn(&mut Desk, &'static str) -> Result<(), String>),
     /// Names the configuration's file.
     Source,
@@ -349,6 +354,40 @@ pub const OPTIONS: &[Opt] = &[
         help: "a configuration of inetd or xinetd to look at (/etc/inetd.conf)",
         scope: Scope::Check,
         set: Set::Check(|c, v| c.inetds.push(v)),
+    },
+    Opt {
+        names: &["--html"],
+        value: "FILE",
+        help: "the report as a page, too",
+        scope: Scope::Report,
+        set: Set::Report(|r, v| {
+            r.html = Some(v);
+            Ok(())
+        }),
+    },
+    Opt {
+        names: &["--allow"],
+        value: "",
+        help: "nothing but the entries that are proposed, as a list",
+        scope: Scope::Report,
+        set: Set::Report(|r, _| {
+            r.allow = true;
+            Ok(())
+        }),
+    },
+    Opt {
+        names: &["--since"],
+        value: "DAY",
+        help: "the first day, as 2026-11-24 (all)",
+        scope: Scope::Report,
+        set: Set::Report(|r, v| Wanted::day(v).map(|day| r.since = Some(day))),
+    },
+    Opt {
+        names: &["--until"],
+        value: "DAY",
+        help: "the last day (all)",
+        scope: Scope::Report,
+        set: Set::Report(|r, v| Wanted::day(v).map(|day| r.until = Some(day))),
     },
     Opt {
         names: &["--live-dns"],

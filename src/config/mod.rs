@@ -11,6 +11,7 @@ pub mod sections;
 pub mod settings;
 mod text;
 pub mod time;
+mod trace;
 
 use std::fmt;
 use std::io;
@@ -29,6 +30,7 @@ use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
 pub use settings::{Identity, LogTo, Profile, RejectAt, Settings, Style};
+pub use trace::Traces;
 
 /// The file that is read if none is named.
 pub const FILE: &str = "/etc/smtp-wrapper/smtp-wrapper.toml";

@@ -97,6 +97,12 @@ pub const SECTIONS: &[Section] = &[
                 value: "native, postfix, original or json",
                 help: "how they look (native)",
             },
+            Key {
+                name: "trace",
+                value: "list",
+                help: "clients whose sessions are written down whole, each with its end (none)",
+            },
+            Key { name: "trace_to", value: "log or a directory", help: "where to (log)" },
         ],
     },
     Section { name: "dns", keys: dns::KEYS },

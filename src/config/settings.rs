@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys, ListFiles};
+use super::trace::Traces;
 use crate::balancer::Balancers;
 use crate::limits;
 use crate::proxy::Version;
@@ -144,6 +145,8 @@ pub struct Settings {
     pub log: LogTo,
     /// How they look.
     pub style: Style,
+    /// Whose sessions are traced.
+    pub trace: Option<Box<Traces>>,
     /// The directory of what sessions share.
     pub state: &'static Path,
     /// How long the greeting is delayed.
@@ -177,6 +180,7 @@ impl Default for Settings {
             time_limit: None,
             log: LogTo::Auto,
             style: Style::Native,
+            trace: None,
             state: Path::new(STATE),
             greet_delay: Duration::ZERO,
             reject_at: RejectAt::Rcpt,
@@ -287,6 +291,13 @@ impl Settings {
             self.log = LogTo::parse(to).map_err(|what| keys.wrong("to", what))?;
         }
         self.style = keys.choice("style", STYLES)?.unwrap_or(self.style);
+        let place = keys.text("trace_to")?.map_or(Ok(None), Traces::place);
+        let place = place.map_err(|what| keys.wrong("trace_to", what))?;
+        if let Some(entries) = keys.texts("trace")? {
+            let mut traces = Traces::read(&entries).map_err(|what| keys.wrong("trace", what))?;
+            traces.directory = place;
+            self.trace = Some(Box::new(traces));
+        }
         Ok(())
     }
 

@@ -92,8 +92,7 @@ impl Dialogue {
     /// A refusal in place of the greeting.
     fn refuse_session(&mut self, refusal: &Refusal) {
         self.count_refusal(refusal.rule);
-        // No recipient's line will tell.
-        self.summary.mta_said = refusal.why.to_vec();
+        self.refused_as_such(Stage::Connect, refusal);
         refusal.encode(self.to_client.tail());
         if refusal.code.is_temporary() {
             self.close(Ending::Refused(refusal.rule));
@@ -102,6 +101,14 @@ impl Dialogue {
             self.refused_by = Some(refusal.rule);
             self.state = State::Alone(&standing::REFUSED);
         }
+    }
+
+    /// No recipient's line will tell.
+    #[cold]
+    fn refused_as_such(&mut self, at: Stage, refusal: &Refusal) {
+        self.summary.mta_said = refusal.why.to_vec();
+        let outcome = Answer::Refused(Box::new(refusal.clone())).outcome(at);
+        self.summary.refusal = Some(Box::new(outcome));
     }
 
     /// The session goes on without the MTA.
@@ -121,7 +128,11 @@ impl Dialogue {
                 let refusal = Box::new(refusal);
                 self.expected.push_back(Expected::Refused { to, refusal });
             }
-            _ => self.say_refusal(&refusal),
+            command => {
+                let hello = matches!(command, Command::Hello { .. });
+                self.refused_as_such(if hello { Stage::Helo } else { Stage::Mail }, &refusal);
+                self.say_refusal(&refusal);
+            }
         }
         self.say_refusals();
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::record::{Answer, Ending, Record};
+use super::record::{Answer, Ending, Outcome, Record};
 use crate::smtp::data::MailData;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::standing::Standing;
@@ -209,6 +209,9 @@ pub struct Summary {
     pub mta_said: Vec<u8>,
     /// How the MTA behaved.
     pub mta: Conduct,
+    /// The client, its HELO or a sender was refused as such, so that no recipient's
+    /// line tells.
+    pub refusal: Option<Box<Outcome>>,
 }
 
 impl Summary {

@@ -49,10 +49,12 @@ pub use action::Action;
 pub(crate) use entry::TOPICS;
 pub use entry::Topic;
 pub use file::{Compiling, ListFile, Place};
+pub(crate) use network::Network;
 pub(crate) use text::SYNTAXES;
 pub use text::Syntax;
 
 use entry::What;
+use expression::Expression;
 use patterns::{Mark, Patterns, Subject};
 
 /// What a client without a host name that leads back is called in lists, as Postfix
@@ -229,6 +231,16 @@ impl List {
     pub fn take_note(&self) -> Option<String> {
         self.files.iter().find_map(ListFile::take_note)
     }
+}
+
+/// Is there a match for the expression in the text, letters without case?
+///
+/// # Errors
+/// Says why it is none.
+pub(crate) fn expression_matches(expression: &str, text: &str) -> Result<bool, String> {
+    let lower = text.to_ascii_lowercase();
+    let expression = Expression::parse(expression, false)?;
+    Ok(expression.is_match(text.as_bytes(), lower.as_bytes(), false))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// A network, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Network {
+pub(crate) enum Network {
     V4 { bits: u32, mask: u32 },
     V6 { address: Ipv6Addr, length: u8 },
 }
@@ -12,7 +12,7 @@ pub(super) enum Network {
 impl Network {
     /// Reads `192.0.2.1`, `192.0.2.0/24` or the same of IPv6. IPv4 in the form
     /// of IPv6 is IPv4.
-    pub(super) fn parse(text: &str) -> Result<Network, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Network, &'static str> {
         let (address, length) = match text.bytes().position(|b| b == b'/') {
             Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
             None => (text, None),
@@ -44,7 +44,7 @@ impl Network {
     }
 
     /// Is the address, which is in canonical form, in it?
-    pub(super) fn has(&self, address: IpAddr) -> bool {
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
         match (self, address) {
             (Network::V4 { bits, mask }, IpAddr::V4(ip)) => ip.to_bits() & mask == *bits,
             (Network::V6 { address, length }, IpAddr::V6(ip)) => {

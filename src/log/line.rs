@@ -11,7 +11,7 @@ use crate::limits;
 
 /// A line being written. What every line of a session begins with is written
 /// once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Line {
     text: Vec<u8>,
     head: usize,

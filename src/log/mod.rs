@@ -77,6 +77,21 @@ impl Log {
         Log { sink, pid: std::process::id(), stuck: false, style, again: false }
     }
 
+    /// A log that goes to the same place.
+    #[must_use]
+    pub fn another(&self) -> Log {
+        let sink = match &self.sink {
+            Sink::Stderr { journal } => Sink::Stderr { journal: *journal },
+            Sink::Syslog { path } => Sink::Syslog { path: *path },
+            Sink::Open(Logger { backend: LoggerBackend::Unix(socket), formatter }) => {
+                let another = |socket| Logger::new(LoggerBackend::Unix(socket), *formatter);
+                socket.try_clone().map_or(Sink::Nowhere, |socket| Sink::Open(another(socket)))
+            }
+            Sink::Open(_) | Sink::Nowhere => Sink::Nowhere,
+        };
+        Log { sink, ..*self }
+    }
+
     /// The lines of the session with this client.
     #[must_use]
     #[inline(always)]
@@ -227,6 +242,7 @@ pub(crate) fn reaches_syslog(path: Option<&str>) -> io::Result<()> {
 /// The form of a syslog line: as RFC 3164, without the time. Every syslogd puts
 /// its own time to a line that has none; ours would need the zone file, which a
 /// jail does not have.
+#[derive(Clone, Copy)]
 struct Ident {
     name: &'static str,
     pid: u32,

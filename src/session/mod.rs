@@ -113,6 +113,9 @@ impl Session {
         if self.log.tells_of_beginnings() {
             self.log_beginning();
         }
+        if let Some(traces) = self.settings.trace.take() {
+            self.begin_trace(&traces);
+        }
         let consult = self.chain.stages();
         let mut dialogue = Dialogue::new(Plan {
             time_limit: self.settings.time_limit,

@@ -1,9 +1,9 @@
 //! The session's log lines.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Session;
-use crate::config::Identity;
+use crate::config::{Identity, Traces};
 use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record};
 use crate::filter::chain::Noted;
 use crate::host::Host;
@@ -11,6 +11,7 @@ use crate::limits;
 use crate::log::Level;
 use crate::log::line::Line;
 use crate::stage::Stage;
+use crate::trace::Trace;
 use crate::{file, state, sys};
 
 impl Session {
@@ -43,6 +44,18 @@ impl Session {
         self.log.line(Level::Info, self.line.as_bytes());
     }
 
+    /// Writes the session down, if it is one of these.
+    #[cold]
+    pub(super) fn begin_trace(&mut self, traces: &Traces) {
+        if !traces.has(self.client.ip, SystemTime::now()) {
+            return;
+        }
+        match Trace::begin(traces, &self.log, &self.line, self.began) {
+            Ok(trace) => self.wires.set_trace(trace),
+            Err(error) => self.note(&format!("the session cannot be traced: {error}")),
+        }
+    }
+
     /// One line for the session.
     pub(super) fn log_session(&mut self, dialogue: &Dialogue, ending: Ending) {
         let summary = dialogue.summary();
@@ -66,6 +79,9 @@ impl Session {
             .number(" octets=", summary.relayed)
             .number(" refused=", summary.refused.into())
             .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
+        if let Some(refusal) = &summary.refusal {
+            refused_as_such(&mut self.line, refusal);
+        }
         let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
         self.end_line(summary.authenticated);
         let used = sys::used();
@@ -136,6 +152,13 @@ pub(crate) fn recipient(
     if !outcome.why.is_empty() {
         line.outside(" why=", &outcome.why);
     }
+}
+
+/// Writes what there is to tell of a client or sender that was refused as such.
+#[cold]
+fn refused_as_such(line: &mut Line, refusal: &Outcome) {
+    line.number(" code=", refusal.code.unwrap_or_default().into()).word(" at=", refusal.at.name());
+    line.outside(" reply=", &refusal.text);
 }
 
 /// Writes what every line about a session ends with.

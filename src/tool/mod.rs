@@ -11,9 +11,11 @@ pub(crate) mod import;
 pub(crate) mod listen;
 mod names;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod try_it;
 
 mod launcher;
+mod logs;
 mod mail_text;
 mod notes;
 mod play;

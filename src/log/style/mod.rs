@@ -33,7 +33,7 @@ pub fn render(style: Style, line: &[u8], again: bool) -> Vec<Vec<u8>> {
         (Style::Native, _) | (_, None) => vec![line.to_vec()],
         (Style::Json, Some(fields)) => vec![json::render(fields)],
         (Style::Postfix, Some(fields)) => postfix::render(fields, again),
-        (Style::Original, Some(fields)) => vec![original::render(fields)],
+        (Style::Original, Some(fields)) => original::render(fields),
     }
 }
 

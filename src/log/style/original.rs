@@ -14,8 +14,18 @@
 use super::{Words, says};
 use crate::log::fields::{Fields, from_outside};
 
-/// The line.
-pub(super) fn render(fields: &Fields<'_>) -> Vec<u8> {
+/// The line; two of a session in which the client was refused as such.
+pub(super) fn render(fields: &Fields<'_>) -> Vec<Vec<u8>> {
+    let mut lines = vec![line(fields)];
+    if says(fields, "session", "end") && fields.get(b"code").is_some() {
+        let words = ip(Words::default().say("rejected by ip_filter"), fields).say(" ");
+        let words = words.value(fields.get(b"code")).say(" ").text(fields.get(b"reply"));
+        lines.insert(0, who(words, fields).done());
+    }
+    lines
+}
+
+fn line(fields: &Fields<'_>) -> Vec<u8> {
     match (fields.get(b"verdict"), fields.get(b"session").unwrap_or(b"note")) {
         (Some(verdict), _) => recipient(fields, verdict),
         (_, b"end") => {

@@ -4,6 +4,7 @@
 //! ```text
 //! connect from NAME[IP]                                           a session begins
 //! NOQUEUE: reject: RCPT from NAME[IP]: CODE STATUS <TO>: TEXT; …  a recipient is refused
+//! NOQUEUE: reject: CONNECT from NAME[IP]: CODE STATUS TEXT; …     the client is, or HELO or MAIL
 //! NOQUEUE: client=NAME[IP]                                        a message is taken
 //! proxy-accept: END-OF-MESSAGE: CODE TEXT; …                      for this recipient
 //! proxy-reject: END-OF-MESSAGE: CODE TEXT; …                      the MTA does not take it
@@ -85,6 +86,8 @@ fn stage(fields: &Fields<'_>) -> &'static str {
         Some(b"rcpt") => "RCPT",
         Some(b"data") => "DATA",
         Some(b"connect") => "CONNECT",
+        Some(b"helo") => "HELO",
+        Some(b"mail") => "MAIL",
         _ => "END-OF-MESSAGE",
     }
 }
@@ -111,6 +114,11 @@ fn reason(words: Words, fields: &Fields<'_>) -> Words {
 
 fn end(fields: &Fields<'_>) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
+    if fields.get(b"code").is_some() {
+        let words = from(Words::default().say("NOQUEUE: reject: ").say(stage(fields)), fields);
+        let words = reason(words.say(": ").value(fields.get(b"code")).say(" "), fields);
+        lines.push(words.say("; proto=ESMTP helo=").value(fields.get(b"helo")).done());
+    }
     if says(fields, "end", "smtp.too-many-errors") {
         let words = Words::default().say("too many errors after UNKNOWN");
         lines.push(from(words, fields).done());

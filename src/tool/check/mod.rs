@@ -18,6 +18,7 @@ mod mta;
 mod programs;
 mod relaying;
 mod surroundings;
+mod traces;
 mod units;
 mod users;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
             lists::check(&seen, &mut findings);
             programs::check(&seen, &mut findings);
             surroundings::check(&seen, &wires, &mut findings);
+            traces::check(&seen, &mut findings);
             mta::check(seen, wires, &mut findings);
         }
         None => findings.note(

@@ -51,11 +51,10 @@ impl Script {
     }
 }
 
-/// What an MTA that takes everything says to a command.
-fn answer(line: &[u8], authenticates: bool) -> &'static str {
+/// What an MTA that takes everything, AUTH if it is wanted, says to a command.
+fn answer(line: &[u8], auth: bool) -> &'static str {
     match line.get(..4).unwrap_or_default() {
-        // Else AUTH, which it accepts, would lift nothing.
-        b"EHLO" if authenticates => "250-2.0.0 Ok\r\n250 AUTH PLAIN",
+        b"EHLO" if auth => "250-mta\r\n250 AUTH PLAIN",
         b"QUIT" => "221 2.0.0 Bye",
         b"AUTH" => "235 2.7.0 Ok",
         _ => "250 2.0.0 Ok",

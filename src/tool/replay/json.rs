@@ -4,11 +4,14 @@
 use memchr::memmem;
 
 /// How such a line begins, behind whatever syslogd puts in front.
-const START: &[u8] = b"{\"v\":1,";
+pub(super) const START: &[u8] = b"{\"v\":";
+
+/// Who gets keys and their values.
+type Each<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
 
 /// Hands on each key and value in their order, a value of null as `None`. False: it is no
 /// such line, or not a whole one.
-pub(super) fn fields(line: &[u8], each: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> bool {
+pub(super) fn fields(line: &[u8], each: &mut Each<'_>) -> bool {
     let Some(start) = memmem::find(line, START) else { return false };
     let mut rest = Rest(line.get(start + 1..).unwrap_or_default());
     rest.object(each).is_some()
@@ -17,7 +20,7 @@ pub(super) fn fields(line: &[u8], each: &mut dyn FnMut(&[u8], Option<&[u8]>)) ->
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
-    fn object(&mut self, each: &mut dyn FnMut(&[u8], Option<&[u8]>)) -> Option<()> {
+    fn object(&mut self, each: &mut Each<'_>) -> Option<()> {
         let (mut key, mut value) = (Vec::new(), Vec::new());
         loop {
             self.skip_space();
@@ -97,11 +100,9 @@ impl Rest<'_> {
 mod tests {
     use super::*;
 
-    fn read(line: &[u8]) -> (bool, Vec<(String, Option<Vec<u8>>)>) {
+    fn read(line: &[u8]) -> (bool, Vec<Option<Vec<u8>>>) {
         let mut seen = Vec::new();
-        let whole = fields(line, &mut |key, value| {
-            seen.push((String::from_utf8_lossy(key).into_owned(), value.map(<[u8]>::to_vec)));
-        });
+        let whole = fields(line, &mut |_, value| seen.push(value.map(<[u8]>::to_vec)));
         (whole, seen)
     }
 
@@ -110,7 +111,7 @@ mod tests {
         let line = br#"Nov 1 host x[1]: {"v":1,"sid":"a.b","code":450,"would":null,"t":0.010,"helo":"a\"\\\u00e9\u0000 b"}"#;
         let (whole, seen) = read(line);
         assert!(whole);
-        let values: Vec<_> = seen.iter().map(|(_, value)| value.as_deref()).collect();
+        let values: Vec<_> = seen.iter().map(Option::as_deref).collect();
         let helo = &b"a\"\\\xe9\0 b"[..];
         assert_eq!(
             values,

@@ -6,6 +6,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use memchr::memmem;
+
 use super::json;
 use crate::dns::Trouble;
 use crate::host::{Host, Iprev};
@@ -75,6 +77,8 @@ struct Reading {
     /// Keys that every line about a recipient has.
     seen: u32,
     session: bool,
+    /// It says where something was decided.
+    at: bool,
     refused: bool,
     messages: bool,
     ptr: Option<Vec<u8>>,
@@ -91,32 +95,39 @@ const RECIPIENT: [&[u8]; 12] = [
 impl Line {
     /// Reads a line of either style.
     pub(super) fn read(line: &[u8]) -> Line {
+        if let Some(fields) = Fields::of(line) {
+            return Line::of(fields);
+        }
+        if memmem::find(line, json::START).is_none() {
+            return Line::Foreign;
+        }
         let mut reading = Reading::default();
-        let whole = match Fields::of(line) {
-            Some(fields) => {
-                let mut decoded = Vec::new();
-                for (key, value) in fields {
-                    match from_outside(value) {
-                        Some(inside) => {
-                            decoded.clear();
-                            decode(inside, &mut decoded);
-                            reading.take(key, Some(&decoded));
-                        }
-                        None => reading.take(key, Some(value).filter(|value| *value != b"-")),
-                    }
-                }
-                true
-            }
-            None if memchr::memmem::find(line, b"{\"v\":1,").is_none() => return Line::Foreign,
-            None => json::fields(line, &mut |key, value| reading.take(key, value)),
-        };
+        let whole = json::fields(line, &mut |key, value| reading.take(key, value));
         reading.line(whole)
+    }
+
+    /// What a line with these fields is.
+    fn of(fields: Fields<'_>) -> Line {
+        let (mut reading, mut decoded) = (Reading::default(), Vec::new());
+        for (key, value) in fields {
+            match from_outside(value) {
+                Some(inside) => {
+                    decoded.clear();
+                    decode(inside, &mut decoded);
+                    reading.take(key, Some(&decoded));
+                }
+                None => reading.take(key, Some(value).filter(|value| *value != b"-")),
+            }
+        }
+        reading.line(true)
     }
 }
 
 impl Reading {
     fn take(&mut self, key: &[u8], value: Option<&[u8]>) {
-        if let Some(n) = RECIPIENT.iter().position(|known| *known == key) {
+        // The time is the last one of all: of a line that is cut there it is missing.
+        let there = key != b"t" || value.is_some_and(|value| !value.is_empty());
+        if let Some(n) = RECIPIENT.iter().position(|known| *known == key).filter(|_| there) {
             self.seen |= 1 << n;
         }
         let logged = &mut self.logged;
@@ -132,7 +143,7 @@ impl Reading {
                 logged.code = number(code).filter(|code| (200..600).contains(code));
                 self.odd |= logged.code.is_none();
             }
-            (b"at", Some(at)) => logged.at_message = at == b"message",
+            (b"at", Some(at)) => (logged.at_message, self.at) = (at == b"message", true),
             (b"would", Some(would)) => {
                 let (code, rule) = word(would).split_once(':').unwrap_or_default();
                 logged.would = number(code.as_bytes()).map(|code| (code, rule.to_owned()));
@@ -149,7 +160,9 @@ impl Reading {
                 self.odd |= self.iprev.is_none();
             }
             (b"dns", Some(dns)) => self.dns = Some(dns.to_vec()),
-            (b"auth", Some(_)) => logged.authenticated = true,
+            (b"auth", Some(by)) => {
+                logged.authenticated = !by.eq_ignore_ascii_case(b"anonymous");
+            }
             (b"session", _) => self.session = true,
             (b"refused", Some(count)) => self.refused = count != b"0",
             (b"messages", Some(count)) => self.messages = count != b"0",
@@ -158,7 +171,8 @@ impl Reading {
     }
 
     fn line(mut self, whole: bool) -> Line {
-        let refused = self.refused && !self.messages && self.logged.helo.is_empty();
+        let early = self.at || self.logged.helo.is_empty();
+        let refused = self.refused && !self.messages && early;
         match (self.session, whole) {
             (_, false) => return Line::Damaged,
             (true, _) if refused && self.logged.by_filter() => return Line::RefusedSession,
@@ -230,7 +244,7 @@ mod tests {
     const NATIVE: &str = "Nov 25 10:00:00 mx smtp-wrapper[9]: v=1 sid=a.b ip=[192.0.2.7] port=9 verdict=temp \
         rule=s25r.r1 code=450 at=rcpt would=- helo=<a\\x20b> from=<> to=<c@d.example> reply=<4.7.1\\x20x> \
         ptr=<p1-2.example> fcrdns=pass dns=2/3ms tls=- auth=- t=0.004";
-    const JSON: &str = r#"{"v":1,"sid":"a.b","ip":"192.0.2.7","port":9,"verdict":"temp","rule":"s25r.r1","code":450,"at":"rcpt","would":null,"helo":"a b","from":"","to":"c@d.example","reply":"4.7.1 x","ptr":"p1-2.example","fcrdns":"pass","dns":"2/3ms","tls":null,"auth":null,"t":0.004}"#;
+    const JSON: &str = r#"{"v":"1","sid":"a.b","ip":"192.0.2.7","port":9,"verdict":"temp","rule":"s25r.r1","code":450,"at":"rcpt","would":null,"helo":"a b","from":"","to":"c@d.example","reply":"4.7.1 x","ptr":"p1-2.example","fcrdns":"pass","dns":"2/3ms","tls":null,"auth":null,"t":0.004}"#;
 
     fn logged(line: &str) -> Logged {
         match Line::read(line.as_bytes()) {
@@ -261,7 +275,7 @@ mod tests {
             for end in 0..line.len() {
                 let read = Line::read(line.get(..end).unwrap_or_default().as_bytes());
                 // What is cut within the last value of all cannot be told.
-                let whole = matches!(read, Line::Recipient(_)) && end < line.len() - 6;
+                let whole = matches!(read, Line::Recipient(_)) && end < line.len() - 4;
                 assert!(!whole, "{end} {read:?}");
             }
         }

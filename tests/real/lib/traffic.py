@@ -173,7 +173,7 @@ def run(program, folder, style):
     return file
 
 
-SESSIONS = 17
+SESSIONS = 18
 END = {"native": b" session=end ", "json": b'"session":"end"', "postfix": b"]: disconnect from ", "original": b"]: end. IP="}
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+//! Lines of the original smtp_wrapper, of which only refusals tell something: the
+//! address, and the tag of the reply or what the filter said. Sender and recipient are
+//! known of none, unless they stand there.
+
+use std::net::IpAddr;
+
+use memchr::{memchr, memmem};
+
+use crate::log::line::Line;
+
+/// Writes a line anew as the native one.
+pub(super) fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (_, rest) = split(line, b"smtp_wrapper")?;
+    let (pid, text) = split(rest, b": ")?;
+    if !(pid.is_empty() || pid.starts_with(b"[") && pid.ends_with(b"]")) {
+        return None;
+    }
+    let ip = address(text)?;
+    let tag = tag(text)?;
+    let code = match tag.as_slice() {
+        b"SW01" => "421",
+        b"SW02" | b"SW05" | b"SW09" | b"SW10" | b"SW12" => "450",
+        b"SW08" => "502",
+        _ => "451",
+    };
+    let at = if matches!(tag.as_slice(), b"SW09" | b"SW10") { "message" } else { "connect" };
+    let mut anew = Line::new(0, 0, ip, 0);
+    anew.begin().word(" verdict=", if code == "502" { "perm" } else { "temp" });
+    anew.word(" rule=", rule(&tag)).word(" code=", code).word(" at=", at).text(" would=-");
+    anew.outside(" helo=", value(text, b"helo=<").unwrap_or_default());
+    anew.outside(" from=", value(text, b"from=<").unwrap_or_default());
+    anew.outside(" to=", value(text, b"to=<").unwrap_or_default());
+    anew.outside(" reply=", text).text(" ptr=- fcrdns=- t=0");
+    out.extend_from_slice(b"v=1 sid=- ");
+    out.extend_from_slice(anew.as_bytes().get(memmem::find(anew.as_bytes(), b"ip=")?..)?);
+    Some(())
+}
+
+/// What is ours in the original's place (`profile = "original"`).
+fn rule(tag: &[u8]) -> &'static str {
+    match tag {
+        b"SW01" => "interval.too-fast",
+        b"SW02" | b"SW10" => "program.refused",
+        b"SW03" => "mta.away",
+        b"SW04" => "session.client-silent",
+        b"SW05" => "early.talker",
+        b"SW09" => "program.too-early",
+        b"SW11" => "mta",
+        _ => "filter.broken",
+    }
+}
+
+/// `SW01` to `SW14`, in brackets; a line about a filter without one is of that filter.
+fn tag(text: &[u8]) -> Option<[u8; 4]> {
+    if let Some(at) = memmem::find(text, b"(SW") {
+        let tag = text.get(at + 1..)?.first_chunk::<4>()?;
+        let digits = tag.get(2..)?.iter().all(u8::is_ascii_digit);
+        return digits.then_some(*tag);
+    }
+    let by = |what: &[u8]| memmem::find(text, what).is_some();
+    match (by(b"ip_filter"), by(b"contents_filter")) {
+        (true, _) => Some(*b"SW02"),
+        (_, true) => Some(*b"SW10"),
+        _ => None,
+    }
+}
+
+/// The client: behind `IP=`, between brackets, or the first word that is an address.
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let parsed = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<IpAddr>().ok();
+    if let Some((_, rest)) = split(text, b"IP=") {
+        let end = rest.iter().position(|b| !b.is_ascii_hexdigit() && !b".:".contains(b));
+        return parsed(rest.get(..end.unwrap_or(rest.len()))?);
+    }
+    let mut words = text.split(|b| b" []()<>,;=".contains(b));
+    words.find_map(parsed).map(|ip| ip.to_canonical())
+}
+
+fn value<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let (_, rest) = split(text, key)?;
+    rest.get(..memchr(b'>', rest)?)
+}
+
+fn split<'a>(text: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let found = memmem::find(text, at)?;
+    Some((text.get(..found)?, text.get(found + at.len()..)?))
+}
