@@ -52,6 +52,8 @@ impl Balancers {
             recipient: None,
             to: &[],
             envelope: &[],
+            auth: None,
+            lifted: false,
             message: None,
         };
         list.find_at(Stage::Connect, &facts).is_some()

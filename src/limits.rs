@@ -38,6 +38,9 @@ pub const OUTBOX: usize = 16 * 1024;
 /// Commands sent to the MTA whose replies are outstanding (RFC 2920).
 pub const PIPELINE: usize = 64;
 
+/// Challenges of the MTA in one AUTH exchange; SCRAM has two, GSSAPI a few more.
+pub const AUTH_ROUNDS: u32 = 16;
+
 /// Recipients of one transaction; RFC 5321 4.5.3.1.8 asks for 100, Postfix and
 /// Exim take 1000 to 50000 by default. More are answered 452 (4.5.3.1.10).
 pub const RECIPIENTS: usize = 1000;

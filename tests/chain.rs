@@ -179,6 +179,8 @@ impl Play {
             recipient: (stage >= Stage::Rcpt).then_some(to),
             to: &[],
             envelope: b"",
+            auth: None,
+            lifted: false,
             message: None,
         };
         let spare = to.starts_with(b"postmaster");

@@ -18,7 +18,7 @@ const ANSWERED: &[&str] = &["EHLO", "MAIL", "RCPT", "DATA", "."];
 /// Stages whose reply the MTA holds back, so that it is the MTA's turn.
 const HELD: &[(&str, &str)] = &[
     ("(greeting)", "220 mta.test ESMTP"),
-    ("EHLO", "250 mta.test"),
+    ("EHLO", "250-mta.test\n250 CHUNKING"),
     ("MAIL", "250 2.1.0 sender ok"),
     ("RCPT", "250 2.1.5 recipient ok"),
     ("DATA", "354 go ahead"),
@@ -75,7 +75,7 @@ fn a_client_that_goes_on_the_mtas_turn() {
         let rest = s.client.rest();
         if *way == "half-closes" && *stage != "(greeting)" {
             // What it has said is answered.
-            assert_eq!(rest.first().map(String::as_str), Some(*reply));
+            assert_eq!(rest.first().map(String::as_str), reply.lines().next());
         }
         s.ends(&[0]);
         match *stage {

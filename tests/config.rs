@@ -43,6 +43,10 @@ fn mistakes_are_told_with_line_and_key_and_what_was_meant() {
         ),
         ("[session]\ngreet_delay = 1.5", ":2: key \"greet_delay\": a fraction"),
         (
+            "[session]\nauth_lifts = true\nreject_at = \"connect\"",
+            ":2: key \"auth_lifts\" in [session]: cannot be, as reject_at = \"connect\" refuses before AUTH",
+        ),
+        (
             "[session]\nreject_at = \"data\"",
             ":2: key \"reject_at\" in [session]: must be \"rcpt\" or \"connect\"",
         ),

@@ -14,6 +14,7 @@
 //! K! goes on       it is time to let the MTA know that a message is on its way
 //! P! connect mail  the stages at which filters are asked (the first line)
 //! P! keeps         filters look at messages (the same; `original`: the original's replies)
+//! P! lifts         AUTH lifts what filters find of the peer (the same; `hides-auth`: not in clear)
 //! P! mtas 2        there are so many MTAs (the same); `xclient`: they learn who the client is by
 //!                  XCLIENT, `header`: by what is written first
 //! F: rcpt pass     what the filters say when they are asked there, in this order: pass,
@@ -179,6 +180,8 @@ impl Run<'_> {
                 Line::Plans(words) => words.split(' ').for_each(|word| match word {
                     "keeps" => plan.keep = true,
                     "original" => plan.original = true,
+                    "lifts" => plan.auth_lifts = true,
+                    "hides-auth" => plan.hides_auth = true,
                     "xclient" => xclient = true,
                     "header" => header = true,
                     "mtas" => {}

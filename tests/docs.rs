@@ -240,6 +240,13 @@ fn log_lines() -> Vec<String> {
     );
     held.plays("C: QUIT\nS: 221 2.0.0 Bye");
     held.ends(&[0]);
+    let users = Script::polite()
+        .on("EHLO", "250-mta.test\n250 AUTH PLAIN")
+        .on("AUTH", "235 2.7.0 it is you");
+    let mut lifted = Session::with_options(users, &["--auth-lifts", "-if", "/nonexistent"]);
+    lifted.plays("S: 220 …\nC: EHLO x\nS: 250-…\nS: 250-…\nS: 250 …\nC: AUTH PLAIN =\nS: 235…");
+    lifted.plays("C: MAIL FROM:<a@b>\nS: 250…\nC: RCPT TO:<c@d>\nS: 250…");
+    lifted.quits();
     let mut second = Session::with_options(Script::absent(), &["--upstream", "unix:/nonexistent"]);
     second.plays("S: 421 4.3.0 Mail system not available, try again later\nS: (closed)");
     second.ends(&[75]);
@@ -248,6 +255,7 @@ fn log_lines() -> Vec<String> {
         allowed.log.lines(),
         away.log.lines(),
         held.log.lines(),
+        lifted.log.lines(),
         second.log.lines(),
     ]
     .concat()

@@ -54,7 +54,8 @@ fn the_mta_is_told_before_the_client_is_greeted() {
          S: 250-PIPELINING
          S: 250-SIZE 10240000
          S: 250-8BITMIME
-         S: 250 ENHANCEDSTATUSCODES
+         S: 250-ENHANCEDSTATUSCODES
+         S: 250 CHUNKING
          C: XCLIENT ADDR=127.0.0.2
          S: 502 5.5.1 Command not offered here
          C: MAIL FROM:<a@client.example>

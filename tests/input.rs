@@ -83,15 +83,32 @@ fn bad_forward_paths_are_answered_here() {
 
 #[test]
 fn a_payload_is_never_read_as_commands() {
-    each(&["BDAT 86 LAST", "bdat 86", "BDAT"], |bdat| {
+    let size = HIDDEN.len();
+    let cases = [
+        "BDAT".to_owned(),
+        format!("bdat -{size}"),
+        format!("BDAT\t{size}"),
+        format!("BDAT {size} FIRST"),
+        format!("BDAT {size}\x0c"),
+        format!("BDAT {size} {}", " ".repeat(3000)),
+        format!("BDAT {size} {}", " ".repeat(20_000)),
+    ];
+    each(&cases, |bdat| {
         let mut s = Session::starts();
         s.greets();
         let envelope = "MAIL FROM:<a@client.example>\r\nRCPT TO:<b@mta.test>\r\n";
         s.client.sends(format!("{envelope}{bdat}\r\n{HIDDEN}").as_bytes());
-        s.plays("S: 250 2.1.0 sender ok\nS: 250 2.1.5 recipient ok\nS: 502 5.5.1…\nS: (closed)");
+        s.plays("S: 250 2.1.0 sender ok\nS: 250 2.1.5 recipient ok\nS: 501 5.5.4…\nS: (closed)");
         s.ends(&[0]);
         s.mta_heard(&format!("EHLO client.example\r\n{envelope}"));
     });
+    // Nor where its size is known, whether it is taken or not.
+    let mut s = Session::starts();
+    s.greets();
+    s.client.sends(format!("BDAT {size} LAST\r\n{HIDDEN}").as_bytes());
+    s.plays("S: 503 5.5.1…");
+    s.quits();
+    s.mta_heard("EHLO client.example\nQUIT");
 }
 
 #[test]

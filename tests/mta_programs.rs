@@ -78,7 +78,8 @@ fn a_program_is_an_mta_and_knows_the_client() {
         "S: 220 exec.test
          C: EHLO client.example
          S: 250-exec.test
-         S: 250 PIPELINING
+         S: 250-PIPELINING
+         S: 250 CHUNKING
          C: MAIL FROM:<a@b>
          S: 250 ok
          C: RCPT TO:<c@d>
@@ -178,7 +179,7 @@ fn what_a_program_writes_to_standard_error_is_logged_and_never_the_client_s() {
     let folder = Folder::fresh();
     let upstream = script(&folder, "(while echo flood; do :; done) >&2 &");
     let mut s = exec(&upstream, &[]);
-    s.plays("S: 220 exec.test\nC: EHLO x\nS: 250-exec.test\nS: 250 PIPELINING");
+    s.plays("S: 220 exec.test\nC: EHLO x\nS: 250-exec.test\nS: 250-PIPELINING\nS: 250 CHUNKING");
     thread::sleep(Duration::from_millis(300));
     s.plays("C: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye\nS: (closed)");
     s.ends(&[0]);

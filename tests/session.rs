@@ -278,6 +278,8 @@ fn only_understood_keywords_are_offered() {
          S: 250-mta.test greets you
          S: 250-PIPELINING
          S: 250-size 1000000
+         S: 250-CHUNKING
+         S: 250-BINARYMIME
          S: 250-8BITMIME
          S: 250-AUTH PLAIN LOGIN
          S: 250-DSN

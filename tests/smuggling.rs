@@ -55,6 +55,54 @@ fn no_second_message_behind_a_false_end() {
 }
 
 #[test]
+fn no_second_message_within_a_chunk() {
+    // What is an end of mail data in DATA is content here.
+    let ends = [false_ends(), vec!["\r\n.\r\n".to_owned()]].concat();
+    let cases: Vec<_> = ends
+        .iter()
+        .flat_map(|end| {
+            let text = format!("Subject: x\r\n\r\ntext{end}{HIDDEN}");
+            let whole = text.len();
+            let around = "Subject: x\r\n\r\ntex".len()..whole - HIDDEN.len() + 2;
+            around.chain([whole]).map(move |split| (text.clone(), split)).collect::<Vec<_>>()
+        })
+        .collect();
+    each(&cases, |(text, split)| {
+        let mut s = Session::with(Script::lenient());
+        s.greets();
+        let (first, second) = text.as_bytes().split_at(*split);
+        let chunks = [
+            format!("BDAT {}\r\n", first.len()).as_bytes(),
+            first,
+            format!("BDAT {} LAST\r\n", second.len()).as_bytes(),
+            second,
+        ]
+        .concat();
+        s.plays(
+            "C: MAIL FROM:<a@client.example>
+             S: 250 2.1.0 sender ok
+             C: RCPT TO:<b@mta.test>
+             S: 250 2.1.5 recipient ok",
+        );
+        s.client.sends(&chunks);
+        // HIDDEN itself has a line of a dot, which is content, and no bare newline.
+        let clean = !text.replace("\r\n", "").contains(['\r', '\n']);
+        if clean {
+            s.plays("S: 250 2.0.0 Ok\nS: 250 2.0.0 queued");
+            s.quits();
+            s.mta_has_message(text.replace("\r\n.", "\r\n..").as_bytes());
+            return;
+        }
+        let replies = s.client.rest();
+        assert!(replies.last().is_some_and(|last| last.starts_with("550 5.6.11 ")), "{replies:?}");
+        s.ends(&[0]);
+        s.mta_has_no_message();
+        assert!(!contains(&s.mta.heard().octets, b"evil"), "the hidden message came through");
+        s.logs(1, "verdict=perm code=550 to=<b@mta.test>");
+    });
+}
+
+#[test]
 fn a_true_end_is_an_end_however_it_is_split() {
     let data = format!("Subject: x\r\n\r\ntext\r\n.\r\n{HIDDEN}");
     let around = "Subject: x\r\n\r\ntext".len();

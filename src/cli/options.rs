@@ -147,6 +147,16 @@ pub const OPTIONS: &[Opt] = &[
         set: Set::Session(|s, v| word(v, settings::REJECT_AT).map(|r| s.reject_at = r)),
     },
     Opt {
+        names: &["--auth-lifts"],
+        value: "",
+        help: "AUTH at the MTA lifts refusals of the client",
+        scope: Scope::Session,
+        set: Set::Session(|s, _| {
+            s.auth_lifts = true;
+            Ok(())
+        }),
+    },
+    Opt {
         names: &["--hostname"],
         value: "NAME",
         help: "our name, for clients that are held until RCPT (the system's)",

@@ -73,6 +73,11 @@ pub const SECTIONS: &[Section] = &[
                 help: "whether held clients reach postmaster (accept)",
             },
             Key {
+                name: "auth_lifts",
+                value: "true or false",
+                help: "whether AUTH at the MTA lifts refusals of the client or sender (false)",
+            },
+            Key {
                 name: "proxy_from",
                 value: "list",
                 help: "balancers whose connections begin with a PROXY header (none)",

@@ -157,6 +157,8 @@ pub struct Settings {
     pub hostname: Option<&'static str>,
     /// Postmaster can be reached by clients that are held.
     pub postmaster: bool,
+    /// AUTH at the MTA lifts refusals of the peer.
+    pub auth_lifts: bool,
     /// Whose replies are given.
     pub profile: Profile,
     /// Clients in the tarpit at once.
@@ -184,6 +186,7 @@ impl Default for Settings {
             reject_at: RejectAt::Rcpt,
             hostname: None,
             postmaster: true,
+            auth_lifts: false,
             profile: Profile::Own,
             tarpit_at_once: limits::TARPIT_AT_ONCE,
             dns: None,
@@ -247,7 +250,14 @@ impl Settings {
                         (exec:) finds the client in its environment";
             return Err(what.to_owned());
         }
-        Ok(())
+        self.agree_on_auth().map_err(|what| format!("auth_lifts {what}"))
+    }
+
+    fn agree_on_auth(&self) -> Result<(), &'static str> {
+        match self.auth_lifts && self.reject_at == RejectAt::Connect {
+            true => Err("cannot be, as reject_at = \"connect\" refuses before AUTH"),
+            false => Ok(()),
+        }
     }
 
     fn read_session(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
@@ -264,6 +274,10 @@ impl Settings {
         }
         let postmaster = keys.choice("postmaster", &[("accept", true), ("judge", false)])?;
         self.postmaster = postmaster.unwrap_or(self.postmaster);
+        if keys.flag("auth_lifts")? {
+            self.auth_lifts = true;
+            self.agree_on_auth().map_err(|what| keys.wrong("auth_lifts", what))?;
+        }
         if let Some(balancers) = keys.texts("proxy_from")? {
             let balancers =
                 Balancers::read(balancers).map_err(|what| keys.wrong("proxy_from", what))?;

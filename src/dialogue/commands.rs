@@ -26,6 +26,7 @@ impl Dialogue {
             | State::Pouring
             | State::Closing(_) => self.client_end(),
             State::Data(_) => self.data_input(),
+            State::Chunk => self.chunk_input(),
             State::Discarding(_) => self.discard_input(),
             State::Commands | State::Auth | State::Alone(_) => self.line_input(),
         }
@@ -78,6 +79,9 @@ impl Dialogue {
 
     /// Throws away what there is of a line that is too long in any case.
     fn skip(&mut self, count: usize) -> bool {
+        if self.skipped == 0 && command::is_bdat(self.client.bytes()) {
+            return self.refuse_in_turn(None, &standing::BAD_CHUNK, count);
+        }
         self.skipped += count;
         self.client.consume(count);
         if self.skipped + CRLF > limits::LINE_WITHOUT_END {
@@ -94,8 +98,11 @@ impl Dialogue {
             return self.auth_line(line, size);
         }
         let limit = if command::is_auth(line) { limits::AUTH_LINE } else { limits::COMMAND_LINE };
-        let command =
-            if size > limit { Err(&standing::LINE_TOO_LONG) } else { command::parse(line) };
+        let command = match size > limit {
+            false => command::parse(line),
+            true if command::is_bdat(line) => Err(&standing::BAD_CHUNK),
+            true => Err(&standing::LINE_TOO_LONG),
+        };
         if let State::Alone(otherwise) = self.state {
             self.answer_alone(command, otherwise);
             return true;
@@ -111,7 +118,7 @@ impl Dialogue {
 
     /// Rule 4: only RCPT may be sent while replies are outstanding.
     fn forward_in_turn(&mut self, command: Command<'_>, line: &[u8]) -> bool {
-        let may_follow = self.pipelining
+        let may_follow = self.offered.pipelining
             && matches!(command, Command::Rcpt(_))
             && matches!(
                 self.expected.back(),
@@ -121,17 +128,23 @@ impl Dialogue {
         if !may_follow && !self.expected.is_empty() {
             return false;
         }
-        match self.ruling(command, line) {
-            None => return false,
-            Some(Ruling::Pass) => {}
-            Some(Ruling::Hold { name, rule }) => self.hold(name, rule),
-            Some(Ruling::Refuse(refusal)) => {
+        let Some(mut ruling) = self.ruling(command, line) else { return false };
+        if self.plan.auth_lifts {
+            ruling = self.unless_lifted(command, ruling);
+        }
+        match ruling {
+            Ruling::Pass => {}
+            Ruling::Hold { name, rule } => self.hold(name, rule),
+            Ruling::Refuse(refusal) => {
                 self.refused_by_filters(command, refusal);
                 return true;
             }
         }
         if !self.connected {
             return self.answer_held(command, line);
+        }
+        if self.chunks.is_some() && self.is_amid_data() {
+            return self.answer_amid_data(command, line);
         }
         if self.expected.is_empty() && self.mta_speaks() {
             self.interrupted(command);
@@ -164,12 +177,16 @@ impl Dialogue {
         if !self.expected.is_empty() {
             return false;
         }
+        if let Some(Command::Bdat { size, .. }) = command {
+            self.refuse_chunk(size, refusal);
+            return true;
+        }
         self.refuse_command(command, refusal);
         // A first line of such length is another protocol's, and so is what
         // follows it; a line of more than that, no command of any.
         let too_long = *refusal == standing::LINE_TOO_LONG
             && (self.first_line || size > limits::LINE_WITHOUT_END);
-        if too_long || *refusal == standing::NO_CHUNKING {
+        if too_long || *refusal == standing::BAD_CHUNK {
             self.close(Ending::Closed(refusal));
         }
         true
@@ -192,16 +209,27 @@ impl Dialogue {
     fn objection(&self, command: Command<'_>) -> Option<&'static Standing> {
         match (command, self.transaction.as_ref().filter(|t| !t.refused)) {
             (Command::Mail(_), Some(_)) => Some(&standing::NESTED_MAIL),
-            (Command::Rcpt(_) | Command::Data, None) => Some(&standing::NEED_MAIL),
+            (Command::Mail(envelope), None) => {
+                let refused = !self.offered.binarymime && envelope.is_binary();
+                refused.then_some(&standing::NO_BINARYMIME)
+            }
+            (Command::Rcpt(_) | Command::Data | Command::Bdat { .. }, None) => {
+                Some(&standing::NEED_MAIL)
+            }
+            (Command::Rcpt(_) | Command::Data, Some(_)) if self.chunks.is_some() => {
+                Some(&standing::CHUNKS_ONLY)
+            }
+            (Command::Data, Some(t)) if t.binary => Some(&standing::CHUNKS_ONLY),
             (Command::Rcpt(_), Some(t)) => {
                 // Those outstanding may yet be accepted; if so, this one's turn shows it.
                 let most = t.to.len() + self.expected.len();
                 (most >= limits::RECIPIENTS).then_some(&standing::TOO_MANY_RECIPIENTS)
             }
-            (Command::Data, Some(t)) => {
+            (Command::Data | Command::Bdat { .. }, Some(t)) => {
                 let none = t.to.is_empty() && self.expected.is_empty();
                 none.then_some(&standing::NEED_RCPT)
             }
+            (Command::Auth, transaction) => self.auth_objection(transaction.is_some()),
             _ => None,
         }
     }
@@ -213,7 +241,9 @@ impl Dialogue {
             Command::Mail(envelope) => {
                 let lines = encode_and_keep(&envelope, out, self.plan.keep);
                 let from = envelope.path.to_vec();
-                self.transaction = Some(Transaction { from, lines, ..Transaction::default() });
+                let binary = self.offered.binarymime && envelope.is_binary();
+                self.transaction =
+                    Some(Transaction { from, lines, binary, ..Transaction::default() });
                 Expected::Mail
             }
             Command::Rcpt(envelope) => {
@@ -226,6 +256,7 @@ impl Dialogue {
                 let send = &standing::SEND_MAIL_DATA;
                 return self.answer(Expected::Data, Answer::Ours(send));
             }
+            Command::Bdat { size, last } => return self.chunk(size, last),
             _ => {
                 out.extend_from_slice(line);
                 out.extend_from_slice(b"\r\n");
@@ -235,9 +266,13 @@ impl Dialogue {
                     }
                     Command::Rset => Expected::Rset,
                     Command::Data => Expected::Data,
-                    Command::Auth => Expected::Auth,
+                    Command::Auth => {
+                        self.auth_begins(line);
+                        Expected::Auth
+                    }
                     Command::Quit => Expected::Quit,
-                    Command::Noop
+                    Command::Bdat { .. }
+                    | Command::Noop
                     | Command::Vrfy
                     | Command::Other
                     | Command::Mail(_)
@@ -246,22 +281,6 @@ impl Dialogue {
             }
         };
         self.expected.push_back(expected);
-    }
-
-    /// The client's part of an AUTH exchange. A line that cannot be one cancels
-    /// the exchange (RFC 4954 4), and the MTA's reply to that is the client's.
-    fn auth_line(&mut self, line: &[u8], size: usize) -> bool {
-        let sound = size <= limits::AUTH_LINE && line.iter().all(|b| b.is_ascii_graphic());
-        if self.mta_speaks() {
-            self.confused();
-            return true;
-        }
-        let out = self.to_mta.tail();
-        out.extend_from_slice(if sound { line } else { b"*" });
-        out.extend_from_slice(b"\r\n");
-        self.expected.push_back(Expected::Auth);
-        self.state = State::Commands;
-        true
     }
 
     /// Answers a command when there is no MTA.
@@ -280,11 +299,12 @@ impl Dialogue {
                 self.say(&standing::BYE);
                 self.close(Ending::Quit);
             }
-            Err(refusal) if *refusal == standing::NO_CHUNKING => {
+            Err(refusal) if *refusal == standing::BAD_CHUNK => {
                 self.refuse(refusal);
                 self.close(Ending::Closed(refusal));
             }
             _ if otherwise.code == 421 => self.say_and_close(otherwise),
+            Ok(Command::Bdat { size, .. }) => self.refuse_chunk(size, otherwise),
             _ => {
                 self.refuse(otherwise);
                 // Nor was it the MTA that refused.

@@ -16,7 +16,7 @@ impl Dialogue {
         self.question = None;
         self.ruling = None;
         self.expected.clear();
-        self.client.consume(std::mem::take(&mut self.passing));
+        self.passed(self.passing);
     }
 
     /// Closes the session once everything for the client is sent.
@@ -48,6 +48,7 @@ impl Dialogue {
 
     /// The transaction ends without an answer to its message.
     pub(super) fn end_transaction(&mut self, outcome: Outcome) {
+        self.chunks = None;
         if let Some(mut transaction) = self.transaction.take() {
             let outcome = transaction.refusal.take().unwrap_or(outcome);
             self.record(transaction, outcome);

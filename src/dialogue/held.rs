@@ -16,7 +16,7 @@ use super::record::ABANDONED;
 use super::state::Question;
 use super::{Answer, Dialogue, Ending, Expected, Outcome, State, Transaction, View};
 use crate::smtp::command::Command;
-use crate::smtp::ehlo;
+use crate::smtp::ehlo::{self, Offered};
 use crate::smtp::refusal::{Refusal, RefusalCode};
 use crate::smtp::reply::{Reply, encode_line};
 use crate::smtp::standing;
@@ -75,6 +75,10 @@ impl Dialogue {
         match (self.question.take().map(|q| q.stage), ruling) {
             (None, _) => {}
             (Some(Stage::Connect), Ruling::Pass) => self.state = State::Calling,
+            (Some(Stage::Connect), Ruling::Hold { name, rule }) if self.plan.auth_lifts => {
+                self.put_off(name, rule);
+                self.state = State::Calling;
+            }
             (Some(Stage::Connect), Ruling::Hold { name, rule }) => {
                 self.hold(name, rule);
                 self.say_with_name(220, true, "ESMTP");
@@ -159,7 +163,7 @@ impl Dialogue {
             Command::Hello { extended, .. } => {
                 self.end_transaction(Outcome::none(Stage::Data, ABANDONED));
                 self.summary.hello = line.to_vec();
-                self.pipelining = extended;
+                self.offered = Offered { pipelining: extended, ..Offered::default() };
                 self.say_with_name(250, !extended, "");
                 let last = OFFERED.len() - 1;
                 for (n, keyword) in OFFERED.iter().enumerate().filter(|_| extended) {
@@ -188,6 +192,7 @@ impl Dialogue {
             Command::Auth | Command::Other => drop(self.refuse(&standing::NOT_OFFERED)),
             // There is no recipient, or the MTA would be here.
             Command::Data => drop(self.refuse(&standing::NEED_RCPT)),
+            Command::Bdat { size, .. } => self.refuse_chunk(size, &standing::NEED_RCPT),
             Command::Quit => {
                 self.say(&standing::BYE);
                 self.close(Ending::Quit);
@@ -214,6 +219,7 @@ impl Dialogue {
             | Expected::OurHello
             | Expected::OurMail
             | Expected::OurData
+            | Expected::ChunkData
             | Expected::OurNoop
             | Expected::OurRset => true,
             Expected::Greeting => self.held || self.introduction.is_some(),
@@ -228,6 +234,7 @@ impl Dialogue {
         }
         match expected {
             Expected::OurData => return self.handed(reply),
+            Expected::ChunkData => return self.chunk_data_answered(reply),
             Expected::OurRset | Expected::OurNoop if reply.code == 421 => {
                 reply.encode(self.to_client.tail());
                 return self.mta_closes();
@@ -242,7 +249,9 @@ impl Dialogue {
             _ if reply.code >= 400 => return self.cannot_catch_up(Some(&reply)),
             Expected::OurHello => {
                 let extended = self.summary.hello.first().is_some_and(|b| b"eE".contains(b));
-                self.pipelining &= ehlo::filter(&mut reply, extended);
+                let pipelining = self.offered.pipelining;
+                self.offered = ehlo::filter(&mut reply, extended, self.withheld());
+                self.offered.pipelining &= pipelining;
             }
             _ => {}
         }

@@ -55,13 +55,17 @@ impl Dialogue {
         std::mem::take(&mut self.message_begins)
     }
 
+    /// What is to be kept, of a [`Step::Keep`].
+    #[must_use]
+    pub fn to_keep(&self) -> &[u8] {
+        self.passing_octets()
+    }
+
     /// This many octets of a [`Step::Keep`] are kept.
     pub fn kept(&mut self, count: usize) {
         self.idle = false;
         self.progress += 1;
-        let count = count.min(self.passing);
-        self.passing -= count;
-        self.client.consume(count);
+        self.passed(count.min(self.passing));
         if self.passing == 0 && matches!(self.state, State::Judging) {
             self.ask(Stage::Message, &[]);
         }
@@ -69,7 +73,8 @@ impl Dialogue {
 
     /// Lets the MTA know that we are there, while a message is kept.
     pub fn keep_alive(&mut self) {
-        if self.connected && matches!(self.state, State::Data(_)) && self.expected.is_empty() {
+        let coming = matches!(self.state, State::Data(_) | State::Chunk);
+        if self.connected && coming && self.expected.is_empty() {
             self.idle = false;
             self.to_mta.tail().extend_from_slice(b"NOOP\r\n");
             self.expected.push_back(Expected::OurNoop);
@@ -86,9 +91,10 @@ impl Dialogue {
     pub fn cannot_keep(&mut self, reply: &'static Standing) {
         self.idle = false;
         self.summary.last_refusal = Some(reply.rule);
-        self.client.consume(std::mem::take(&mut self.passing));
+        self.passed(self.passing);
         match self.state {
             State::Data(data) => self.discard(data, Answer::Ours(reply), None),
+            State::Chunk => self.refuse_message(Answer::Ours(reply)),
             State::Judging => {
                 self.state = State::Commands;
                 self.answer(Expected::EndOfData, Answer::Ours(reply));
@@ -142,7 +148,7 @@ impl Dialogue {
     }
 
     /// The MTA has begun a transaction that comes to nothing.
-    fn reset_mta(&mut self) {
+    pub(super) fn reset_mta(&mut self) {
         if self.connected && matches!(self.state, State::Commands) {
             self.to_mta.tail().extend_from_slice(b"RSET\r\n");
             self.expected.push_back(Expected::OurRset);
@@ -161,6 +167,8 @@ impl Dialogue {
         let answer = Answer::Mta(reply);
         if let State::Data(data) = self.state {
             self.discard(data, answer, None);
+        } else if matches!(self.state, State::Chunk) {
+            self.chunk_loses_mta(answer);
         } else {
             // The end of mail data is here, but not yet with the MTA.
             self.leave_mta(State::Alone(&standing::MTA_AWAY));

@@ -22,8 +22,12 @@
 //!    they have let it pass, and gets RSET when they have not.
 //! 7. An MTA that is to learn who the client is hears nothing of the client before
 //!    it does, and is left if it does not (`introduction`).
-//! 8. Everything is bounded: what is read, what waits to be written, what is
-//!    remembered of a transaction, how many errors are forgiven.
+//! 8. Of a chunk exactly as many octets as BDAT says are content, whatever becomes of it
+//!    (`chunking`).
+//! 9. Where AUTH may lift what filters found of the peer, the MTA is called all the same, and
+//!    the client is held at MAIL (`auth`).
+//! 10. Everything is bounded: what is read, what waits to be written, what is
+//!     remembered of a transaction, how many errors are forgiven.
 //!
 //! # States
 //!
@@ -37,12 +41,15 @@
 //! Commands    334 to AUTH                             Auth
 //!             354 to DATA, ours if it is kept         Data
 //!             a held client's RCPT is let through     Calling
+//!             BDAT                                    Chunk
 //!             MTA confused, or lost behind a message  Alone
 //! Auth        a line of the client                    Commands
 //! CatchingUp  the MTA said yes to it all, or no       Commands
 //! Data        end of mail data                        Commands (EndOfData is expected)
 //!             end of mail data that is kept           Judging
 //!             MTA lost or too early, bare newline     Discarding
+//! Chunk       all of it has passed, or is thrown away Commands (an answer may be expected),
+//!                                                     Judging, Alone, Closing
 //! Judging     the filters pass, refuse                Handing, Commands
 //! Handing     354 to our DATA, 4yz or 5yz             Pouring, Commands
 //! Pouring     all sent                                Commands (EndOfData is expected)
@@ -51,7 +58,9 @@
 //!             MTA lost or 421, SIGTERM
 //! ```
 
+mod auth;
 mod buffer;
+mod chunking;
 mod commands;
 mod ending;
 mod held;
@@ -65,12 +74,15 @@ mod waits;
 use std::collections::VecDeque;
 
 use crate::limits;
+use crate::smtp::ehlo::Offered;
 use crate::smtp::reply::Arriving;
 use crate::smtp::standing::Standing;
 use crate::stage::{Ruling, Stage};
 
+use auth::Auth;
 pub use buffer::Inbox;
 use buffer::Outbox;
+use chunking::Chunks;
 use introduction::Introduction;
 use record::Answer;
 pub use record::{Ending, Outcome, Record, Transaction};
@@ -123,8 +135,12 @@ pub struct Dialogue {
     mta_closed: bool,
     /// The MTA cannot be written to any more.
     mta_deaf: bool,
-    /// The MTA's last EHLO offered PIPELINING.
-    pipelining: bool,
+    /// What the MTA's last EHLO offered.
+    offered: Offered,
+    /// A message that comes in chunks.
+    chunks: Option<Box<Chunks>>,
+    /// What AUTH is about, if it is about anything.
+    auth: Option<Box<Auth>>,
     /// The client has not sent a line yet.
     first_line: bool,
     /// Octets of an overlong line that were thrown away.
@@ -171,7 +187,9 @@ impl Dialogue {
             client_deaf: false,
             mta_closed: false,
             mta_deaf: false,
-            pipelining: false,
+            offered: Offered::default(),
+            chunks: None,
+            auth: None,
             first_line: true,
             skipped: 0,
             errors: 0,
@@ -200,7 +218,7 @@ impl Dialogue {
             return Step::Write(Peer::Client, self.to_client.bytes());
         }
         if self.passing > 0 && self.plan.keep {
-            return Step::Keep(self.client.bytes().get(..self.passing).unwrap_or_default());
+            return Step::Keep(self.passing_octets());
         }
         if self.passing > 0 && !self.mta_deaf {
             return Step::Write(Peer::Mta, self.pending(Peer::Mta));
@@ -288,7 +306,7 @@ impl Dialogue {
             Peer::Client => self.to_client.bytes(),
             Peer::Mta if !self.to_mta.is_empty() => self.to_mta.bytes(),
             Peer::Mta if self.mta_deaf || self.plan.keep => &[],
-            Peer::Mta => self.client.bytes().get(..self.passing).unwrap_or_default(),
+            Peer::Mta => self.passing_octets(),
         }
     }
 
@@ -301,11 +319,10 @@ impl Dialogue {
             Peer::Mta if !self.to_mta.is_empty() => self.mta_took(count),
             Peer::Mta => {
                 let count = count.min(self.passing);
-                self.passing -= count;
-                let whole =
-                    self.passing == 0 && matches!(self.expected.front(), Some(Expected::EndOfData));
+                let whole = self.passing == count
+                    && matches!(self.expected.front(), Some(Expected::EndOfData | Expected::Chunk));
                 self.summary.relayed += count as u64;
-                self.client.consume(count);
+                self.passed(count);
                 // What it began to say before it had the whole is no answer.
                 if whole && self.mta_speaks() {
                     self.confused();
@@ -316,7 +333,7 @@ impl Dialogue {
 
     /// Commands, or a block of a message that was kept, are with the MTA.
     fn mta_took(&mut self, count: usize) {
-        let message = matches!(self.state, State::Pouring) || self.is_passing();
+        let message = self.plan.keep && (matches!(self.state, State::Pouring) || self.is_passing());
         self.to_mta.sent(count);
         self.idle &= !message;
         if message {
@@ -331,7 +348,7 @@ impl Dialogue {
     /// Are there octets of a message that the MTA has not taken?
     fn is_passing(&self) -> bool {
         let message = matches!(self.expected.front(), Some(Expected::EndOfData));
-        self.passing > 0 || (message && !self.to_mta.is_empty())
+        self.passing > 0 || (message && self.plan.keep && !self.to_mta.is_empty())
     }
 
     /// A record that is not to wait until what is pending is written.

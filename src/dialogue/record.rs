@@ -45,6 +45,8 @@ pub struct Transaction {
     /// The MAIL line and the RCPT lines of these as the MTA gets them, if they
     /// are kept.
     pub(super) lines: Vec<u8>,
+    /// The message is not made of lines (BODY=BINARYMIME).
+    pub(super) binary: bool,
     /// MAIL was refused, and what was sent behind it still waits for its reply.
     pub(super) refused: bool,
     /// What DATA was refused with; the client may try again, or give up.

@@ -5,7 +5,7 @@ use super::record::ABANDONED;
 use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, State, Transaction};
 use crate::limits;
 use crate::smtp::data::MailData;
-use crate::smtp::ehlo;
+use crate::smtp::ehlo::{self, Withheld};
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::reply::Reply;
 use crate::smtp::standing::{self, Standing};
@@ -19,12 +19,12 @@ impl Expected {
             (4 | 5, _) => true,
             (2, Expected::Greeting | Expected::Xclient) => reply.code == 220,
             (2, Expected::Auth) => reply.code == 235,
-            (2, Expected::Data | Expected::OurData) => false,
+            (2, Expected::Data | Expected::OurData | Expected::ChunkData) => false,
             (2, Expected::Rcpt { .. }) => matches!(reply.code, 250..=252),
             (2, Expected::Other) => !matches!(reply.code, 220 | 221 | 235),
             (2, Expected::Quit) => reply.code == 221,
             (2, _) => reply.code == 250,
-            (3, Expected::Data | Expected::OurData) => reply.code == 354,
+            (3, Expected::Data | Expected::OurData | Expected::ChunkData) => reply.code == 354,
             (3, Expected::Auth) => reply.code == 334,
             _ => false,
         }
@@ -78,7 +78,10 @@ impl Dialogue {
     fn reply(&mut self, reply: Reply) {
         // Before the whole message is with the MTA, nothing it says can be the
         // answer to it.
-        if matches!(self.state, State::Data(_) | State::Pouring) || self.is_passing() {
+        if matches!(self.state, State::Data(_) | State::Pouring)
+            || self.is_passing()
+            || self.is_amid_chunk()
+        {
             // But for what we said so that it waits; what it thinks of that is its own
             // affair, unless it leaves.
             if reply.code != 421 && matches!(self.expected.front(), Some(Expected::OurNoop)) {
@@ -111,6 +114,11 @@ impl Dialogue {
         }
     }
 
+    /// What the client is not offered though the MTA has it.
+    pub(super) fn withheld(&self) -> Withheld {
+        Withheld { binarymime: self.plan.keep, auth: self.plan.hides_auth }
+    }
+
     /// Gives the client its answer, and does what follows from it.
     pub(super) fn answer(&mut self, expected: Expected, mut answer: Answer) {
         let positive = answer.code() < 400;
@@ -118,7 +126,7 @@ impl Dialogue {
             && positive
         {
             // HELO offers no extensions, whatever the MTA adds to its name.
-            self.pipelining = ehlo::filter(reply, *extended);
+            self.offered = ehlo::filter(reply, *extended, self.withheld());
         }
         match &answer {
             Answer::Mta(reply) => reply.encode(self.to_client.tail()),
@@ -136,6 +144,7 @@ impl Dialogue {
             Expected::Hello { line, .. } if positive => {
                 self.summary.hello = line;
                 self.end_transaction(Outcome::none(Stage::Data, ABANDONED));
+                self.hold_without_auth();
             }
             Expected::Rset if positive => {
                 self.end_transaction(Outcome::none(Stage::Data, ABANDONED));
@@ -155,8 +164,9 @@ impl Dialogue {
                 }
             }
             Expected::EndOfData => self.message(positive, &answer),
-            Expected::Auth if answer.code() == 334 => self.state = State::Auth,
-            Expected::Auth => self.summary.authenticated |= positive,
+            Expected::Chunk if !positive => self.message(false, &answer),
+            Expected::Chunk => {}
+            Expected::Auth => self.auth_answered(answer.code()),
             Expected::Quit => self.close(Ending::Quit),
             Expected::Hello { .. } | Expected::Rset | Expected::Other => {}
             // Not the client's, or never the MTA's.
@@ -165,6 +175,7 @@ impl Dialogue {
             | Expected::OurHello
             | Expected::OurMail
             | Expected::OurData
+            | Expected::ChunkData
             | Expected::OurNoop
             | Expected::OurRset
             | Expected::Refused { .. } => {}
@@ -209,6 +220,9 @@ impl Dialogue {
         if let Some(transaction) = self.transaction.take() {
             self.record(transaction, answer.outcome(Stage::Message));
         }
+        if self.chunks.is_some() {
+            self.chunks_are_over(answer);
+        }
         if taken {
             self.summary.messages += 1;
             self.errors = 0;
@@ -244,8 +258,10 @@ impl Dialogue {
     /// The MTA's connection is lost, or it is silent for too long.
     pub(super) fn mta_lost(&mut self, conduct: Conduct) {
         let message =
-            matches!(self.state, State::Data(_) | State::Judging | State::Handing | State::Pouring)
-                || matches!(self.expected.front(), Some(Expected::EndOfData));
+            matches!(
+                self.state,
+                State::Data(_) | State::Chunk | State::Judging | State::Handing | State::Pouring
+            ) || matches!(self.expected.front(), Some(Expected::EndOfData | Expected::Chunk));
         let reply = if message { &standing::MESSAGE_UNDECIDED } else { &standing::MTA_AWAY };
         self.give_up_mta(conduct, reply);
     }
@@ -269,6 +285,7 @@ impl Dialogue {
             // RFC 5321 4.3.2: the greeting is 220, 421 or 554.
             State::Calling | State::Greeting => self.say_and_close(&standing::MTA_AWAY),
             State::Data(data) => self.discard(data, Answer::Ours(reply), None),
+            State::Chunk => self.chunk_loses_mta(Answer::Ours(reply)),
             State::Judging | State::Handing | State::Pouring => {
                 self.leave_mta(State::Alone(&standing::MTA_AWAY));
                 self.answer(Expected::EndOfData, Answer::Ours(reply));

@@ -24,6 +24,11 @@ pub struct Plan {
     /// How many MTAs there are, of which the next is called when one does not come
     /// to greet; 0 is one.
     pub upstreams: usize,
+    /// AUTH may lift refusals of the peer: the MTA is called for such a client too, and it is not
+    /// held before MAIL.
+    pub auth_lifts: bool,
+    /// AUTH is not for sessions in clear text, as they can be encrypted first.
+    pub hides_auth: bool,
 }
 
 /// Either end of the relay.
@@ -93,6 +98,8 @@ pub(super) enum Expected {
     },
     Data,
     EndOfData,
+    /// A chunk that is not the last.
+    Chunk,
     Auth,
     Rset,
     /// NOOP, VRFY, EXPN, HELP.
@@ -108,6 +115,8 @@ pub(super) enum Expected {
     OurMail,
     /// Our own DATA, for a message that was kept.
     OurData,
+    /// Our own DATA, for a message that comes in chunks.
+    ChunkData,
     /// Our own NOOP, while a message is kept.
     OurNoop,
     /// Our own RSET, behind a message that filters refused.
@@ -131,6 +140,8 @@ pub(super) enum State {
     Auth,
     /// What the client sends is mail data, for the MTA.
     Data(MailData),
+    /// What the client sends is a chunk (see `chunking`).
+    Chunk,
     /// The filters have the whole message.
     Judging,
     /// They let it pass, and the MTA is asked to take it.
@@ -183,8 +194,8 @@ pub struct View<'a> {
 pub struct Summary {
     /// The last EHLO or HELO line that was accepted.
     pub hello: Vec<u8>,
-    /// The MTA accepted an AUTH exchange.
-    pub authenticated: bool,
+    /// The mechanism of the AUTH exchange that the MTA accepted.
+    pub authenticated: Option<&'static str>,
     /// Messages that the MTA took.
     pub messages: u32,
     /// Octets of mail data passed to the MTA.

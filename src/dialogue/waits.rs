@@ -19,10 +19,12 @@ impl Dialogue {
                 limits::NEXT_MTA_WAIT
             }
             (_, Some(Expected::Greeting | Expected::Xclient)) => limits::GREETING_WAIT,
-            (_, Some(Expected::Data | Expected::OurData)) => limits::DATA_REPLY_WAIT,
+            (_, Some(Expected::Data | Expected::OurData | Expected::ChunkData)) => {
+                limits::DATA_REPLY_WAIT
+            }
             (_, Some(Expected::EndOfData)) => limits::END_OF_DATA_WAIT,
             (_, Some(_)) => limits::REPLY_WAIT,
-            (State::Data(_) | State::Pouring, None) => limits::BLOCK_WAIT,
+            (State::Data(_) | State::Chunk | State::Pouring, None) => limits::BLOCK_WAIT,
             // A client that thinks its message is over waits for our answer.
             (State::Discarding(discarded), None) if discarded.then.is_some() => {
                 return (limits::REFUSED_DATA_WAIT, self.progress);
@@ -74,7 +76,7 @@ impl Dialogue {
             _ if self.question.is_some() => "asking the filters",
             (State::Calling | State::Greeting, _) => "waiting for the MTA's greeting",
             (State::Pouring, _) => "sending a message to the MTA",
-            (State::Data(_), _) => "receiving mail data",
+            (State::Data(_) | State::Chunk, _) => "receiving mail data",
             (State::Discarding(_), _) => "discarding refused mail data",
             (State::Closing(_), _) => "closing",
             (_, Some(Expected::EndOfData)) => "waiting for the MTA to take a message",

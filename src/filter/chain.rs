@@ -26,6 +26,7 @@ use crate::stage::{Stage, Stages};
 pub struct Chain {
     links: Vec<Link>,
     noted: Noted,
+    lifted: Option<&'static str>,
 }
 
 /// What the log is to know of the recipient or message asked about last.
@@ -88,7 +89,7 @@ impl Chain {
     /// An empty one, with room for so many.
     #[must_use]
     pub fn with_capacity(filters: usize) -> Chain {
-        Chain { links: Vec::with_capacity(filters), noted: Noted::default() }
+        Chain { links: Vec::with_capacity(filters), ..Chain::default() }
     }
 
     /// Adds a filter behind the others.
@@ -149,6 +150,19 @@ impl Chain {
         self.links.iter().find_map(Link::suspicion)
     }
 
+    /// The MTA knows who the client is, and that lifts what was found of the peer.
+    #[cold]
+    pub fn lift(&mut self) {
+        self.lifted = self.lifted.or(self.suspicion());
+        self.links.iter_mut().filter(|link| link.judges_peer).for_each(Link::lift);
+    }
+
+    /// The rule of the first refusal that was lifted.
+    #[must_use]
+    pub fn lifted(&self) -> Option<&'static str> {
+        self.lifted
+    }
+
     /// What the log is to know of the recipient or message asked about last.
     pub fn take_noted(&mut self) -> Noted {
         std::mem::take(&mut self.noted)
@@ -162,7 +176,7 @@ impl Chain {
 
     /// What was found is forgotten: whoever is asked about next is another client.
     pub fn renew(&mut self) {
-        self.noted = Noted::default();
+        (self.noted, self.lifted) = (Noted::default(), None);
         self.links.iter_mut().for_each(|link| link.forget(Stage::Connect));
     }
 
@@ -195,7 +209,7 @@ impl Chain {
             link.forget(stage);
             link.learn_scope(facts, ground)?;
             let scope = link.scope(stage, facts);
-            if scope == Scope::Outside || (accepted && link.judges_peer) {
+            if scope == Scope::Outside || ((accepted || facts.lifted) && link.judges_peer) {
                 continue;
             }
             link.look(stage, facts, ground)?;

@@ -28,6 +28,10 @@ pub struct Facts<'a> {
     /// The MAIL and RCPT lines of the transaction as the MTA got them, each with
     /// its CRLF; kept only when a filter looks at messages.
     pub envelope: &'a [u8],
+    /// The mechanism by which the client proved to the MTA who it is.
+    pub auth: Option<&'static str>,
+    /// That lifts what is found of the peer (`auth_lifts`).
+    pub lifted: bool,
     /// What there is of the message, in wire form, from [`crate::stage::Stage::Data`] on;
     /// at [`crate::stage::Stage::Message`] with its final dot.
     pub message: Option<&'a Spool>,

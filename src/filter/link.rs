@@ -174,6 +174,13 @@ impl Link {
         }
     }
 
+    /// Its refusals of the peer do not count any more.
+    pub(super) fn lift(&mut self) {
+        let peer = self.found.iter_mut().take(OF_PEER);
+        peer.filter(|found| matches!(found, Finding::Refuse(_)))
+            .for_each(|found| *found = Finding::Nothing);
+    }
+
     /// Does it need the client's host names?
     pub(super) fn needs_host(&self, client: &Client) -> bool {
         self.scope_needs_host(client) || self.filter.needs_host(client)

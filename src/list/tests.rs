@@ -67,6 +67,8 @@ fn find(list: &List, ip: &str, helo: &str, from: &str, to: &str) -> Option<Hit> 
         recipient: Some(to.as_bytes()),
         to: &[],
         envelope: b"",
+        auth: None,
+        lifted: false,
         message: None,
     };
     let stages = [Stage::Connect, Stage::Helo, Stage::Mail, Stage::Rcpt];

@@ -48,6 +48,9 @@ pub(crate) fn judge(
     message: &mut Spool,
     ground: &mut dyn Ground,
 ) -> Result<Judgement, Over> {
+    if facts.lifted {
+        chain.lift();
+    }
     let judgement = match stage {
         Stage::Connect | Stage::Helo | Stage::Mail => chain.judge_peer(stage, facts, ground)?,
         Stage::Rcpt => {
@@ -139,6 +142,8 @@ impl Session {
             recipient: view.recipient,
             to: view.to,
             envelope: view.envelope,
+            auth: dialogue.summary().authenticated,
+            lifted: dialogue.is_lifted(),
             message: None,
         };
         let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
@@ -165,7 +170,7 @@ impl Session {
         if dialogue.message_begins() {
             self.forget_message();
         }
-        let octets = dialogue.inbox(Peer::Client).bytes().get(..count).unwrap_or_default();
+        let octets = dialogue.to_keep().get(..count).unwrap_or_default();
         let message = self.message.get_or_insert_with(|| Spool::new(self.settings.state));
         match message.append(octets) {
             Ok(()) => {}

@@ -123,6 +123,8 @@ impl Session {
             keep: consult.has(Stage::Message),
             original: self.settings.profile == Profile::Original,
             upstreams: self.settings.upstream.count(),
+            auth_lifts: self.settings.auth_lifts,
+            hides_auth: false,
         });
         let ending = loop {
             match dialogue.step() {

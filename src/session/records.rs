@@ -98,7 +98,7 @@ impl Session {
         let told_who = self.settings.identity != Identity::None && self.program.is_none();
         // A program that is asked about messages may well refuse to relay.
         let guarded = self.chain.guards_mta() || self.chain.stages().has(Stage::Message);
-        if told_who || guarded || dialogue.summary().authenticated {
+        if told_who || guarded || dialogue.summary().authenticated.is_some() {
             return;
         }
         let mut edition: Vec<u8> = self.edition.iter().flat_map(|n| n.to_le_bytes()).collect();
@@ -119,8 +119,9 @@ impl Session {
     }
 
     /// Ends a line with what every line about a session ends with.
-    fn end_line(&mut self, authenticated: bool) {
-        session(&mut self.line, self.host.get(), authenticated, self.began.elapsed());
+    fn end_line(&mut self, authenticated: Option<&'static str>) {
+        let auth = (authenticated, self.chain.lifted());
+        session(&mut self.line, self.host.get(), auth, self.began.elapsed());
     }
 }
 
@@ -162,7 +163,12 @@ fn refused_as_such(line: &mut Line, refusal: &Outcome) {
 
 /// Writes what every line about a session ends with.
 #[inline(always)] // Else it would be a call, as `explain` writes such lines too.
-pub(crate) fn session(line: &mut Line, host: Option<&Host>, authenticated: bool, took: Duration) {
+pub(crate) fn session(
+    line: &mut Line,
+    host: Option<&Host>,
+    (authenticated, lifted): (Option<&str>, Option<&str>),
+    took: Duration,
+) {
     match host {
         None => line.text(" ptr=- fcrdns=- dns=-"),
         Some(host) => {
@@ -178,6 +184,15 @@ pub(crate) fn session(line: &mut Line, host: Option<&Host>, authenticated: bool,
             line.number("/", host.took.as_millis() as u64).text("ms")
         }
     };
-    line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
+    match authenticated {
+        None => line.text(" tls=- auth=-"),
+        Some(mechanism) => {
+            line.text(" tls=-").word(" auth=", mechanism);
+            match lifted {
+                Some(rule) => line.word(" lifted=", rule),
+                None => line,
+            }
+        }
+    };
     line.seconds(" t=", took);
 }

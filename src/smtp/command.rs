@@ -23,6 +23,13 @@ pub enum Command<'a> {
     Rcpt(Envelope<'a>),
     /// DATA.
     Data,
+    /// BDAT: so many octets follow, and are content whatever they look like (RFC 3030).
+    Bdat {
+        /// How many.
+        size: u64,
+        /// They are the message's last.
+        last: bool,
+    },
     /// RSET: ends the transaction.
     Rset,
     /// AUTH: begins an exchange (RFC 4954).
@@ -49,6 +56,13 @@ pub struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
+    /// Does MAIL say that the message is not made of lines (RFC 3030 3)?
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        let binary = |word: &[u8]| word.eq_ignore_ascii_case(b"BODY=BINARYMIME");
+        !self.parameters.is_empty() && self.parameters.split(|&b| b == b' ').any(binary)
+    }
+
     /// Writes the command line for the MTA.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.prefix);
@@ -100,7 +114,8 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
     // NUL, ESC and the like are in no command (RFC 5321 4.1.2) and do harm in
     // logs; a tab is white space to some.
     if has_control(line) {
-        return Err(&standing::CONTROL_CHARACTER);
+        let bdat = is_bdat(line);
+        return Err(if bdat { &standing::BAD_CHUNK } else { &standing::CONTROL_CHARACTER });
     }
     let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
     let (name, argument) = line.split_at(end);
@@ -121,14 +136,47 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
         DATA => bare(Command::Data),
         RSET => bare(Command::Rset),
         QUIT => bare(Command::Quit),
-        AUTH => Ok(Command::Auth),
+        AUTH => mechanism(argument).map(|_| Command::Auth).ok_or(&standing::BAD_ARGUMENT),
         NOOP => Ok(Command::Noop),
         VRFY => Ok(Command::Vrfy),
         EXPN | HELP => Ok(Command::Other),
-        BDAT => Err(&standing::NO_CHUNKING),
+        BDAT => chunk(argument).ok_or(&standing::BAD_CHUNK),
         STARTTLS | ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
+        _ if is_bdat(line) => Err(&standing::BAD_CHUNK),
         _ => Err(&standing::UNKNOWN_COMMAND),
     }
+}
+
+/// Could somebody take this for BDAT? Then octets may follow that are no commands.
+#[must_use]
+pub fn is_bdat(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
+        && !line.get(4).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// `SIZE` or `SIZE LAST` (RFC 3030 2), and nothing else: whoever counts otherwise than the
+/// client reads its content as commands.
+fn chunk(argument: &[u8]) -> Option<Command<'_>> {
+    let (digits, last) = match argument.iter().position(|&b| b == b' ') {
+        Some(at) => (argument.get(..at)?, argument.get(at + 1..)?),
+        None => (argument, &b""[..]),
+    };
+    if digits.is_empty() || !(last.is_empty() || last.eq_ignore_ascii_case(b"LAST")) {
+        return None;
+    }
+    let size = digits.iter().try_fold(0_u64, |size, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        size.checked_mul(10)?.checked_add(digit)
+    })?;
+    Some(Command::Bdat { size, last: !last.is_empty() })
+}
+
+/// The mechanism that AUTH names (RFC 4422 3.1: up to 20 letters, digits, `-` and `_`).
+#[must_use]
+pub fn mechanism(argument: &[u8]) -> Option<&[u8]> {
+    let name = argument.split(|&b| b == b' ').next()?;
+    let sound = |b: &u8| b.is_ascii_alphanumeric() || b"-_".contains(b);
+    ((1..=20).contains(&name.len()) && name.iter().all(sound)).then_some(name)
 }
 
 /// Is this an AUTH command, whose line may be longer than others?
@@ -300,7 +348,27 @@ mod tests {
             (b"AUTH PLAIN =", Ok(Command::Auth)),
             (b"HELO", Err(&BAD_ARGUMENT)),
             (b"HELO ", Err(&BAD_ARGUMENT)),
-            (b"BDAT 5 LAST", Err(&NO_CHUNKING)),
+            (b"AUTH", Err(&BAD_ARGUMENT)),
+            (b"AUTH =", Err(&BAD_ARGUMENT)),
+            (b"BDAT 5 LAST", Ok(Command::Bdat { size: 5, last: true })),
+            (b"bdat 0 last ", Ok(Command::Bdat { size: 0, last: true })),
+            (b"BDAT  007", Ok(Command::Bdat { size: 7, last: false })),
+            (b"BDAT 18446744073709551615", Ok(Command::Bdat { size: u64::MAX, last: false })),
+            (b"BDAT 18446744073709551616", Err(&BAD_CHUNK)),
+            (b"BDAT", Err(&BAD_CHUNK)),
+            (b"BDAT LAST", Err(&BAD_CHUNK)),
+            (b"BDAT -1", Err(&BAD_CHUNK)),
+            (b"BDAT +1", Err(&BAD_CHUNK)),
+            (b"BDAT 0x10", Err(&BAD_CHUNK)),
+            (b"BDAT 5.", Err(&BAD_CHUNK)),
+            (b"BDAT 5LAST", Err(&BAD_CHUNK)),
+            (b"BDAT 5  LAST", Err(&BAD_CHUNK)),
+            (b"BDAT 5 LAST LAST", Err(&BAD_CHUNK)),
+            (b"BDAT 5 FIRST", Err(&BAD_CHUNK)),
+            (b"BDAT\t5", Err(&BAD_CHUNK)),
+            (b"BDAT 5\tLAST", Err(&BAD_CHUNK)),
+            (b"BDAT 5\0", Err(&BAD_CHUNK)),
+            (b"BDATA 5", Err(&UNKNOWN_COMMAND)),
             (b"XCLIENT ADDR=::1", Err(&NOT_OFFERED)),
             (b"", Err(&UNKNOWN_COMMAND)),
             (b"DATAX", Err(&UNKNOWN_COMMAND)),

@@ -46,6 +46,12 @@ impl Reply {
         }
     }
 
+    /// Adds a line.
+    pub fn add(&mut self, line: &[u8]) {
+        self.text.push(b'\n');
+        self.text.extend_from_slice(line);
+    }
+
     /// Writes the reply as it goes over the wire.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut rest = &self.text[..];

@@ -34,8 +34,16 @@ standing! {
     UNKNOWN_COMMAND = "smtp.unknown-command" 500 "5.5.1 Command not recognized";
     /// A verb of an extension that is not offered.
     NOT_OFFERED = "smtp.not-offered" 502 "5.5.1 Command not offered here";
-    /// BDAT, whose payload must never be read as commands.
-    NO_CHUNKING = "smtp.no-chunking" 502 "5.5.1 CHUNKING is not offered, closing connection";
+    /// BDAT of which is not known how many octets follow: they must never be read as commands.
+    BAD_CHUNK = "smtp.bad-chunk" 501 "5.5.4 Syntax: BDAT size [LAST], closing connection";
+    /// DATA or RCPT for a message that comes, or can only come, in chunks.
+    CHUNKS_ONLY = "smtp.chunks-only" 503 "5.5.1 This message comes by BDAT";
+    /// BODY=BINARYMIME where it is not offered.
+    NO_BINARYMIME = "smtp.no-binarymime" 555 "5.6.1 BINARYMIME is not offered here";
+    /// AUTH within a transaction, or after one that was accepted (RFC 4954 4).
+    AUTH_NOT_NOW = "smtp.auth-not-now" 503 "5.5.1 AUTH is not permitted now";
+    /// AUTH where it must be encrypted first.
+    AUTH_IN_CLEAR = "smtp.auth-in-clear" 538 "5.7.11 Encryption required, say STARTTLS first";
     /// A line longer than [`crate::limits::COMMAND_LINE`].
     LINE_TOO_LONG = "smtp.line-too-long" 500 "5.5.2 Line too long";
     /// A control character in a command.
@@ -50,9 +58,9 @@ standing! {
     BAD_RECIPIENT = "smtp.bad-recipient" 501 "5.1.3 Syntax: RCPT TO:<address>";
     /// MAIL inside a transaction.
     NESTED_MAIL = "smtp.nested-mail" 503 "5.5.1 Sender already given";
-    /// RCPT or DATA without MAIL.
+    /// RCPT, DATA or BDAT without MAIL.
     NEED_MAIL = "smtp.need-mail" 503 "5.5.1 MAIL first";
-    /// DATA with no accepted recipient (RFC 2920 3.1 for the code).
+    /// DATA or BDAT with no accepted recipient (RFC 2920 3.1 for the code).
     NEED_RCPT = "smtp.need-rcpt" 554 "5.5.1 No valid recipients";
     /// More recipients than [`crate::limits::RECIPIENTS`].
     TOO_MANY_RECIPIENTS = "smtp.too-many-recipients" 452 "4.5.3 Too many recipients";
@@ -62,7 +70,8 @@ standing! {
     NOT_SMTP = "smtp.not-smtp" 554 "5.5.1 This is SMTP, closing connection";
     /// A CR or LF outside of CRLF in mail data.
     BARE_NEWLINE_IN_DATA = "smtp.bare-newline-in-data" 550 "5.6.11 Bare CR or LF in message, closing connection";
-    /// A command that a held client may give.
+    /// A command that a held client may give, or a chunk that is not the last, where the MTA
+    /// gets the message by DATA.
     OK = "smtp.ok" 250 "2.0.0 Ok";
     /// DATA, when the message is kept for filters.
     SEND_MAIL_DATA = "smtp.send-mail-data" 354 "End data with <CR><LF>.<CR><LF>";

@@ -137,7 +137,7 @@ fn keywords_that_clients_see_and_those_they_do_not() {
     let (found, _) = check(Script::polite().on("EHLO", offer).on("RCPT TO:<probe", DENIED), &[]);
     found
         .ends(0)
-        .says("ok", "clients see SIZE, PIPELINING; not STARTTLS, CHUNKING")
+        .says("ok", "clients see SIZE, CHUNKING, PIPELINING; not STARTTLS")
         .says("note", "the MTA offers STARTTLS, which clients do not see");
 }
 

@@ -4,7 +4,7 @@ use super::Session;
 
 /// A session, stage by stage: what the client says and the last line that it gets.
 const STAGES: &[(&str, &str, &str)] = &[
-    ("EHLO", "EHLO client.example", "250 ENHANCEDSTATUSCODES"),
+    ("EHLO", "EHLO client.example", "250 CHUNKING"),
     ("MAIL", "MAIL FROM:<a@client.example>", "250 2.1.0 sender ok"),
     ("RCPT", "RCPT TO:<b@mta.test>", "250 2.1.5 recipient ok"),
     ("DATA", "DATA", "354 go ahead"),

@@ -13,6 +13,9 @@ pub(super) fn set(command: &mut Command, facts: &Facts<'_>) {
     child::tell_client(command, facts.client);
     command.env("SW_FROM_IP", facts.client.ip.to_string());
     command.env("SW_FROM_PORT", facts.client.port.to_string()).env("SW_SESSION", facts.session);
+    if let Some(mechanism) = facts.auth {
+        command.env("SW_AUTH", mechanism);
+    }
     if !facts.helo.is_empty() {
         command.env("SW_HELO", OsStr::from_bytes(facts.helo));
     }

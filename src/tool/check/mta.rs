@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Identity;
 use crate::io::Wires;
 use crate::proxy;
-use crate::smtp::ehlo;
+use crate::smtp::ehlo::{self, Withheld};
 use crate::smtp::reply::Reply;
 use crate::smtp::xclient::{self, Name, Who};
 use crate::upstream::Upstream;
@@ -289,7 +289,7 @@ impl Teller<'_> {
     /// What clients get to see of the MTA's extensions.
     fn keywords(&self, ehlo: &Reply, findings: &mut Findings) {
         let mut passed = ehlo.clone();
-        ehlo::filter(&mut passed, true);
+        ehlo::filter(&mut passed, true, Withheld::default());
         let keyword = |line: &[u8]| outside(line.split(|&b| b == b' ').next().unwrap_or_default());
         let names = |lines: Vec<String>| match lines.get(..KEYWORDS) {
             _ if lines.is_empty() => "nothing".to_owned(),

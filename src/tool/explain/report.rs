@@ -66,7 +66,8 @@ impl Audience for Report {
     ) {
         let said = (summary.helo(), &*record.transaction.from, to);
         records::recipient(&mut self.line, said, &record.outcome, noted);
-        records::session(&mut self.line, host, summary.authenticated, self.began.elapsed());
+        let auth = (summary.authenticated, None);
+        records::session(&mut self.line, host, auth, self.began.elapsed());
         // It is printable as it is.
         self.log.push(String::from_utf8_lossy(self.line.as_bytes()).into_owned());
     }

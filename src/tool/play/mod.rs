@@ -134,6 +134,8 @@ impl Room<'_> {
             keep: consults.has(Stage::Message),
             original: self.settings.profile == Profile::Original,
             upstreams: 1,
+            auth_lifts: self.settings.auth_lifts,
+            hides_auth: false,
         });
         let mut message = Spool::new(self.state);
         let mut noted: Vec<(Vec<u8>, Noted)> = Vec::new();
@@ -168,6 +170,8 @@ impl Room<'_> {
                         recipient: view.recipient,
                         to: view.to,
                         envelope: view.envelope,
+                        auth: dialogue.summary().authenticated,
+                        lifted: dialogue.is_lifted(),
                         message: None,
                     };
                     let mut desk = Desk {

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use smtp_wrapper::limits;
+use smtp_wrapper::smtp::command::{self, Command};
 use smtp_wrapper::smtp::standing::{self, ALL, Standing};
 use smtp_wrapper::stage::Stage;
 
@@ -28,6 +29,25 @@ enum State {
     Adrift,
 }
 
+/// A chunk, as far as it has arrived.
+pub struct Chunk<'a> {
+    pub content: &'a [u8],
+    pub last: bool,
+    pub whole: bool,
+}
+
+impl Chunk<'_> {
+    /// How it is compared with what the MTA gets.
+    pub fn text(&self) -> Vec<u8> {
+        chunk_text(self.content, self.last)
+    }
+}
+
+/// The same for one of these octets.
+pub fn chunk_text(content: &[u8], last: bool) -> Vec<u8> {
+    [content, if last { b" (last chunk)" } else { b" (chunk)" }].concat()
+}
+
 #[derive(Debug)]
 pub struct Client {
     /// What of it has arrived, and how much of that is answered.
@@ -50,6 +70,10 @@ pub struct Client {
     pub decided: Vec<(Vec<u8>, bool)>,
     pub time_passed: bool,
     pub taken: usize,
+    /// The content of the chunks of this message that were taken.
+    chunks: Vec<u8>,
+    /// The message has begun to come in chunks.
+    chunked: bool,
     /// Octets since the last line end.
     unended: usize,
     /// It has sent a line so long that it may be given up.
@@ -74,6 +98,8 @@ impl Client {
             decided: Vec::new(),
             time_passed: false,
             taken: 0,
+            chunks: Vec::new(),
+            chunked: false,
             unended: 0,
             endless: false,
         }
@@ -105,14 +131,63 @@ impl Client {
         self.sent.split(|&b| b == b'\n').filter(is_rcpt).filter_map(line).collect()
     }
 
-    /// The complete command, line or message that is to be answered next.
+    /// The complete command, line, message or chunk that is to be answered next.
     fn unit(&self) -> Option<&[u8]> {
         let rest = &self.sent[self.answered..];
-        let length = match self.state {
-            State::Data => return self.data().filter(|(_, whole)| *whole).map(|(data, _)| data),
-            _ => rest.iter().position(|b| matches!(b, b'\r' | b'\n'))?,
-        };
-        rest[length..].starts_with(b"\r\n").then(|| &rest[..length + 2])
+        if self.state == State::Data {
+            return self.data().filter(|(_, whole)| *whole).map(|(data, _)| data);
+        }
+        let line = self.line()?;
+        match self.chunk() {
+            Some(chunk) => chunk.whole.then(|| &rest[..line.len() + 2 + chunk.content.len()]),
+            None => Some(&rest[..line.len() + 2]),
+        }
+    }
+
+    /// The complete line that is to be answered next, or begins what is.
+    fn line(&self) -> Option<&[u8]> {
+        let rest = &self.sent[self.answered..];
+        let length = rest.iter().position(|b| matches!(b, b'\r' | b'\n'))?;
+        rest[length..].starts_with(b"\r\n").then(|| &rest[..length])
+    }
+
+    /// Is BDAT the line before the last so many octets?
+    pub fn said_bdat(&self, unread: usize) -> bool {
+        let read = &self.sent[..self.sent.len() - unread];
+        let line = read.strip_suffix(b"\r\n").unwrap_or(read);
+        let line = line.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+        verb(line) == b"BDAT"
+    }
+
+    /// The chunk that is to be answered next.
+    pub fn chunk(&self) -> Option<Chunk<'_>> {
+        if !self.greeted || self.state != State::Commands {
+            return None;
+        }
+        let line = self.line().filter(|line| line.len() + 2 <= limits::COMMAND_LINE)?;
+        let Ok(Command::Bdat { size, last }) = command::parse(line) else { return None };
+        let rest = &self.sent[self.answered + line.len() + 2..];
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let content = rest.get(..size).unwrap_or(rest);
+        Some(Chunk { content, last, whole: content.len() == size })
+    }
+
+    /// What its chunks so far are as mail data, and whether that is a whole message.
+    pub fn chunks_as_data(&self) -> Option<(Vec<u8>, bool)> {
+        let chunk = self.chunk()?;
+        let content = [&self.chunks[..], chunk.content].concat();
+        let mut data = Vec::new();
+        for (at, octet) in content.iter().enumerate() {
+            let at_line_start = at == 0 || content[..at].ends_with(b"\r\n");
+            data.extend((*octet == b'.' && at_line_start).then_some(b'.'));
+            data.push(*octet);
+        }
+        let whole = chunk.whole && chunk.last;
+        if whole {
+            let ended = content.is_empty() || content.ends_with(b"\r\n");
+            data.extend_from_slice(if ended { b".\r\n" } else { b"\r\n.\r\n" });
+        }
+        Some((data, whole))
     }
 
     /// The mail data sent so far, and whether that is all of it.
@@ -210,11 +285,15 @@ impl Client {
             }
             return;
         };
+        let chunk = self.chunk().map(|chunk| (chunk.text(), chunk.content.to_vec(), chunk.last));
         self.answered += unit.len();
         let line = unit.strip_suffix(b"\r\n").unwrap_or(&unit);
-        let (kind, text) = match self.state {
-            State::Data => (Kind::Message, &unit[..]),
-            State::Auth => (Kind::AuthLine, line),
+        let (kind, text) = match (self.state, &chunk) {
+            (_, Some((text, _, last))) => {
+                (if *last { Kind::Message } else { Kind::Chunk }, &text[..])
+            }
+            (State::Data, _) => (Kind::Message, &unit[..]),
+            (State::Auth, _) => (Kind::AuthLine, line),
             _ => (Kind::Command, line),
         };
         let verb = if kind == Kind::Command { verb(line) } else { Vec::new() };
@@ -230,7 +309,19 @@ impl Client {
             300..400 => panic!("{shown} to {}", line.escape_ascii()),
             _ => State::Commands,
         };
-        if kind == Kind::Message {
+        if let Some((_, content, last)) = chunk {
+            // Out of order it is nobody's message.
+            let begun = self.transaction.as_ref().is_some_and(|accepted| !accepted.is_empty());
+            (self.chunked, self.chunks) = match code < 400 && !last {
+                true => (true, [&self.chunks[..], &content].concat()),
+                false => (false, Vec::new()),
+            };
+            if !begun || (code < 400 && !last) {
+                assert!(begun || code >= 400, "a chunk of nothing: {shown}");
+                return;
+            }
+        }
+        if matches!(kind, Kind::Message | Kind::Chunk) {
             self.taken += usize::from(code < 400);
             // With a 421 of ours the session is broken off, and so is the
             // transaction, even if all of the message was here.
@@ -266,16 +357,15 @@ impl Client {
         let as_said = |s| if original { standing::as_original(s) } else { s };
         let is_it = |s: &&Standing| s.code == code && s.text.as_bytes() == &lines[0][..];
         let ours = ALL.iter().map(as_said).find(is_it).filter(|_| lines.len() == 1)?;
-        let verb = self
-            .unit()
-            .filter(|_| self.state == State::Commands)
-            .map(|unit| verb(unit.strip_suffix(b"\r\n").unwrap_or(unit)));
+        let verb = self.unit().and(self.line()).filter(|_| self.state == State::Commands).map(verb);
         let verb = verb.unwrap_or_default();
         let may = match ours.rule {
             "smtp.bye" => verb == b"QUIT",
             "smtp.send-mail-data" => verb == b"DATA" && filters.plan.keep,
+            "smtp.ok" if verb == b"BDAT" => self.chunk().is_some_and(|chunk| !chunk.last),
+            "smtp.ok" if self.chunked => matches!(&verb[..], b"RSET" | b"NOOP"),
             "smtp.ok" => filters.held && matches!(&verb[..], b"MAIL" | b"RSET" | b"NOOP"),
-            "smtp.cannot-verify" => filters.held && verb == b"VRFY",
+            "smtp.cannot-verify" => (filters.held || self.chunked) && verb == b"VRFY",
             _ => code >= 400,
         };
         may.then_some(ours)
@@ -309,12 +399,13 @@ impl Client {
                     return true;
                 }
             }
+            let is_message = |kind| matches!(kind, Kind::Message | Kind::Chunk);
             let text = if is_hello { said[0] == lines[0] } else { said[..] == *lines };
             let fits = match (unit, asked) {
-                (None, Some(asked)) => code >= 400 || asked.kind != Kind::Message,
+                (None, Some(asked)) => code >= 400 || !is_message(asked.kind),
                 (Some(unit), Some(asked)) => {
                     is_same(unit, asked)
-                        || code >= 400 && asked.kind == Kind::Message
+                        || code >= 400 && is_message(asked.kind)
                         || code == 421 && own
                 }
                 (unit, None) => unit.is_none_or(|unit| unit.kind == Kind::Greeting),
@@ -332,6 +423,7 @@ impl Client {
     }
 
     fn message(&mut self, code: u16) {
+        (self.chunked, self.chunks) = (false, Vec::new());
         for to in self.transaction.take().unwrap_or_default() {
             self.decided.push((to, code < 400));
         }
@@ -339,6 +431,7 @@ impl Client {
 
     /// The transaction ends without an answer to its message.
     pub fn abandoned(&mut self) {
+        (self.chunked, self.chunks) = (false, Vec::new());
         for to in self.transaction.take().unwrap_or_default() {
             self.decided.push((to, false));
         }

@@ -124,6 +124,7 @@ pub fn play(events: &[Event], obedient: bool, piece: Option<usize>, show: bool) 
         deaf: false,
         show,
     };
+    run.mta.chunking = matches!(begin.first(), Some(Event::Plan(octet)) if octet & 0x40 != 0);
     for event in begin {
         if show {
             println!("{event}");
@@ -254,7 +255,8 @@ impl Run {
         assert!(owes || !self.client.waits(), "a command is left without reply");
         assert!(owes || !self.wires[0].closed, "the client is gone, and the session goes on");
         assert!(!self.wires[1].noticed || !self.connected, "the MTA is gone, and it goes on");
-        assert!(!self.mta.to_reset || !self.connected, "the MTA's transaction stands");
+        let within = self.client.chunk().is_some_and(|chunk| !chunk.whole);
+        assert!(!self.mta.to_reset || !self.connected || within, "the MTA's transaction stands");
         let forgotten = self.filters.held && !self.filters.may_call;
         assert!(!self.connected || !forgotten, "the MTA of a held client");
     }

@@ -60,7 +60,11 @@ pub fn check(program: &[u8]) {
     let Some((plan, text)) = program.split_first() else { return };
     let mut octets = Vec::with_capacity(text.len() + 16);
     for &octet in text.iter().take(20_000) {
-        octets.extend_from_slice(if octet == b'\n' { b"\r\n" } else { std::slice::from_ref(&octet) });
+        octets.extend_from_slice(if octet == b'\n' {
+            b"\r\n"
+        } else {
+            std::slice::from_ref(&octet)
+        });
     }
     let whole = play(*plan, &octets, usize::MAX);
     let pieces = play(*plan, &octets, 1);

@@ -70,7 +70,7 @@ pub struct Filters {
     pub kept: Vec<u8>,
     pub poured: usize,
     /// What it was before they changed it.
-    of: Vec<u8>,
+    pub of: Vec<u8>,
     passed: bool,
     /// What is kept next begins another message.
     done: bool,
@@ -190,7 +190,9 @@ impl Filters {
             Stage::Mail => verb(line) == b"MAIL",
             Stage::Rcpt => verb(line) == b"RCPT" && path(line).as_ref() == Some(&refused.subject),
             Stage::Data => false,
-            Stage::Message => asked == b".\r\n" || asked.ends_with(b"\r\n.\r\n"),
+            Stage::Message => {
+                asked == b".\r\n" || asked.ends_with(b"\r\n.\r\n") || verb(line) == b"BDAT"
+            }
         };
         assert!(fits, "{refused:?} is said to {}", asked.escape_ascii());
         true
@@ -244,9 +246,15 @@ impl Filters {
     /// The mail data that the MTA is to get.
     pub fn due<'a>(&'a self, client: &'a Client) -> Option<Due<'a>> {
         if !self.plan.keep {
-            return client.data().map(|(bytes, whole)| Due { bytes, whole, of: None });
+            if let (Some((bytes, whole)), Some(chunk)) = (client.chunks_as_data(), client.chunk()) {
+                let chunk = Some((chunk.content, chunk.text()));
+                return Some(Due { bytes: bytes.into(), whole, of: None, chunk });
+            }
+            let (bytes, whole) = client.data()?;
+            return Some(Due { bytes: bytes.into(), whole, of: None, chunk: None });
         }
-        self.passed.then_some(Due { bytes: &self.kept, whole: true, of: Some(&self.of) })
+        let (kept, of) = (&self.kept[..], Some(&self.of[..]));
+        self.passed.then(|| Due { bytes: kept.into(), whole: true, of, chunk: None })
     }
 
     /// What the MTA may be told in vain for each call.

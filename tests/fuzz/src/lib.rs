@@ -54,8 +54,8 @@
 
 mod client;
 mod driver;
-mod filters;
 pub mod filtered;
+mod filters;
 mod heap;
 mod mta;
 mod program;

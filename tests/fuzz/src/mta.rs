@@ -2,6 +2,7 @@
 //! the end of mail data, and knows which of its replies answers what. As the
 //! obedient MTA it also finds the replies.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::client::path;
@@ -17,12 +18,15 @@ pub struct Unit {
 }
 
 /// The mail data that it is to get, and whether that is all of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Due<'a> {
-    pub bytes: &'a [u8],
+    pub bytes: Cow<'a, [u8]>,
     pub whole: bool,
     /// What the client sent, if it was kept.
     pub of: Option<&'a [u8]>,
+    /// The chunk that it is to get, and how the client's is compared with it if the message
+    /// goes by DATA.
+    pub chunk: Option<(&'a [u8], Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub enum Kind {
     Greeting,
     Command,
     AuthLine,
+    /// One that is not the message's last.
+    Chunk,
     Message,
 }
 
@@ -48,6 +54,7 @@ enum State {
     Commands,
     Auth,
     Data,
+    Chunk,
 }
 
 #[derive(Debug)]
@@ -81,12 +88,20 @@ pub struct Mta {
     pub to_reset: bool,
     /// DATA is ours.
     keep: bool,
+    /// It takes chunks; of the one that it gets so many octets are left.
+    pub chunking: bool,
+    left: usize,
+    last: bool,
+    /// The next DATA is ours, for a message that comes in chunks.
+    pub in_place_of_bdat: bool,
+    /// The units that are chunks.
+    bdats: Vec<usize>,
 }
 
 /// A verb of the list, as [`verb`] writes it.
-const ALLOWED: [&[u8]; 12] = [
+const ALLOWED: [&[u8]; 13] = [
     b"HELO", b"EHLO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"VRFY", b"EXPN", b"HELP",
-    b"QUIT", b"AUTH",
+    b"QUIT", b"AUTH", b"BDAT",
 ];
 
 /// The verb of a command line in upper case.
@@ -121,6 +136,11 @@ impl Mta {
             catching_up: false,
             to_reset: false,
             keep,
+            chunking: false,
+            left: 0,
+            last: false,
+            in_place_of_bdat: false,
+            bdats: Vec::new(),
         }
     }
 
@@ -143,9 +163,9 @@ impl Mta {
         self.answered < self.units.len()
     }
 
-    /// Does it take what it gets for mail data?
+    /// Does it take what it gets for mail data, or for a chunk?
     pub fn is_in_data(&self) -> bool {
-        self.state == State::Data
+        matches!(self.state, State::Data | State::Chunk)
     }
 
     /// Did it get QUIT?
@@ -171,11 +191,14 @@ impl Mta {
     /// Octets arrive. `data` is the mail data that is due.
     pub fn got(&mut self, bytes: &[u8], data: Option<Due<'_>>) {
         for &octet in bytes {
-            let before = self.received[self.began..].last().copied().unwrap_or_default();
-            assert_eq!(octet == b'\n', before == b'\r', "the MTA gets a bare CR or LF");
+            let before = self.received[self.read..].last().copied().unwrap_or_default();
+            let bare = (octet == b'\n') != (before == b'\r');
+            // Whether the halves of a line end in two chunks are one is seen in the client's.
+            assert!(!bare || self.state == State::Chunk, "the MTA gets a bare CR or LF");
             self.received.push(octet);
             match self.state {
-                State::Data => self.data_octet(data),
+                State::Data => self.data_octet(&data),
+                State::Chunk => self.chunk_octet(&data),
                 _ if octet == b'\n' => self.command_line(),
                 _ => {}
             }
@@ -204,6 +227,14 @@ impl Mta {
             _ => {}
         }
         let own = self.is_own(&verb);
+        if verb == b"BDAT" {
+            assert!(self.accepted > 0 || self.unasked, "BDAT without a recipient");
+            let words: Vec<_> = line.split(|&b| b == b' ').skip(1).collect();
+            self.left = std::str::from_utf8(words[0]).unwrap().parse().unwrap();
+            self.last = words.get(1) == Some(&&b"LAST"[..]);
+            self.state = State::Chunk;
+            return self.chunk_is_whole();
+        }
         self.owe(Unit { text: line, kind: Kind::Command, own });
         let waiting = self.units.len() - self.answered;
         assert!(waiting <= smtp_wrapper::limits::PIPELINE + 1, "{waiting} commands in a group");
@@ -228,24 +259,46 @@ impl Mta {
             }
             return verb != b"RCPT";
         }
-        verb == b"DATA" && self.keep
+        verb == b"DATA" && (self.keep || self.in_place_of_bdat)
     }
 
-    fn data_octet(&mut self, data: Option<Due<'_>>) {
+    fn chunk_octet(&mut self, data: &Option<Due<'_>>) {
+        let due = data.as_ref().and_then(|due| due.chunk.as_ref());
+        let (sent, _) = due.expect("the MTA gets a chunk that it is not to get");
         let got = &self.received[self.read..];
-        let due = data.expect("the MTA gets mail data that it is not to get");
-        let Due { bytes: sent, whole, of } = due;
+        assert!(sent.starts_with(got), "a chunk is changed: {}", got.escape_ascii());
+        self.left -= 1;
+        self.chunk_is_whole();
+    }
+
+    fn chunk_is_whole(&mut self) {
+        if self.left > 0 {
+            return;
+        }
+        let text = crate::client::chunk_text(&self.received[self.read..], self.last);
+        self.read = self.received.len();
+        self.state = State::Commands;
+        let kind = if self.last { Kind::Message } else { Kind::Chunk };
+        self.bdats.push(self.units.len());
+        self.owe(Unit { text, kind, own: false });
+    }
+
+    fn data_octet(&mut self, data: &Option<Due<'_>>) {
+        let got = &self.received[self.read..];
+        let due = data.as_ref().expect("the MTA gets mail data that it is not to get");
+        let Due { bytes: sent, whole, of, chunk } = due;
         let at = got.len() - 1;
         assert_eq!(Some(&got[at]), sent.get(at), "mail data is changed at {at}");
         let is_newline = |at: usize| matches!(got[at], b'\r' | b'\n');
         let lenient =
             is_newline(at) && (at >= 1 && got[at - 1] == b'.') && (at == 1 || is_newline(at - 2));
         if lenient {
-            assert!(whole && sent.len() <= at + 2, "the MTA gets an end of data at {at}");
+            assert!(*whole && sent.len() <= at + 2, "the MTA gets an end of data at {at}");
         }
         if got == b".\r\n" || got.ends_with(b"\r\n.\r\n") {
-            assert!(of.is_none() || got == sent, "the message that was kept goes on");
-            let text = of.unwrap_or(got).to_vec();
+            assert!(of.is_none() || got == &sent[..], "the message that was kept goes on");
+            let of_client = of.unwrap_or(got).to_vec();
+            let text = chunk.as_ref().map_or(of_client, |(_, text)| text.clone());
             self.read = self.received.len();
             self.state = State::Commands;
             self.owe(Unit { text, kind: Kind::Message, own: false });
@@ -294,7 +347,7 @@ impl Mta {
     /// A command or message is complete, and wants a reply. A command's may
     /// have come already, while the command was on its way; a message's cannot.
     fn owe(&mut self, unit: Unit) {
-        let is_message = unit.kind == Kind::Message;
+        let is_message = matches!(unit.kind, Kind::Message | Kind::Chunk);
         self.units.push(unit);
         if !is_message && let Some(reply) = self.early.pop_front() {
             self.answers(reply);
@@ -308,7 +361,8 @@ impl Mta {
         self.replies[reply].unit = Some(self.answered);
         self.answered += 1;
         let verb = verb(&unit.text);
-        self.to_reset |= unit.own && verb == b"DATA" && code >= 400 && code != 421;
+        let lost = unit.own && verb == b"DATA" || self.bdats.contains(&(self.answered - 1));
+        self.to_reset |= lost && code >= 400 && code != 421;
         match (code, unit.kind) {
             (354, Kind::Command) if verb == b"DATA" => self.state = State::Data,
             (334, Kind::AuthLine) => self.state = State::Auth,
@@ -316,6 +370,7 @@ impl Mta {
             (200..300, Kind::Command) if verb == b"RCPT" => self.accepted += 1,
             (200..300, Kind::Command) if ends_transaction(&verb) => self.accepted = 0,
             (_, Kind::Message) => self.accepted = 0,
+            (400.., Kind::Chunk) => self.accepted = 0,
             _ => {}
         }
     }
@@ -338,7 +393,7 @@ impl Mta {
             (6, _) => format!("354 send it {n}\r\n"),
             (7, _) => String::new(),
             (_, Kind::Greeting) => format!("220 mx.example.org ESMTP {n}\r\n"),
-            (_, Kind::Message) => format!("250 2.6.0 taken {n}\r\n"),
+            (_, Kind::Message | Kind::Chunk) => format!("250 2.6.0 taken {n}\r\n"),
             (_, Kind::AuthLine) if unit.text == b"*" => format!("501 5.7.0 cancelled {n}\r\n"),
             (_, Kind::AuthLine) if self.challenges.is_multiple_of(2) => {
                 self.challenges += 1;
@@ -349,6 +404,9 @@ impl Mta {
                 "334 UGFzc3dvcmQ6\r\n".to_owned()
             }
             _ => match &verb[..] {
+                b"EHLO" if self.chunking => {
+                    format!("250-mx.example.org {n}\r\n250-CHUNKING\r\n250 PIPELINING\r\n")
+                }
                 b"EHLO" => format!(
                     "250-mx.example.org {n}\r\n250-SIZE 1000\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH LOGIN\r\n"
                 ),

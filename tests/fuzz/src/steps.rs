@@ -155,6 +155,10 @@ impl Run {
                     !self.filters.held || self.filters.may_call,
                     "the MTA hears of a held client"
                 );
+                if bytes.starts_with(b"D") {
+                    let unread = self.dialogue.inbox(Peer::Client).room().len();
+                    self.mta.in_place_of_bdat = self.client.said_bdat(unread);
+                }
                 let known = self.mta.units.len();
                 self.mta.got(bytes, self.filters.due(&self.client));
                 for to in self.mta.recipients(known) {
@@ -172,10 +176,12 @@ impl Run {
     fn blocked(&mut self, peer: Peer) -> bool {
         let other = peer.other();
         let bytes = self.dialogue.pending(other);
+        let begins = bytes.starts_with(b"BDAT ") || bytes.starts_with(b"DATA\r\n");
         let bytes = bytes[..bytes.len().min(self.taken)].to_vec();
         // Mail data that is sent before its 354 has been read would have to be told from what
         // came before by reading ahead.
-        let unasked = other == Peer::Mta && self.mta.is_in_data() && !self.filters.plan.keep;
+        let in_data = self.mta.is_in_data() || begins;
+        let unasked = other == Peer::Mta && in_data && !self.filters.plan.keep;
         if !bytes.is_empty() && !unasked && self.write(other, &bytes) {
             return true;
         }
@@ -199,7 +205,9 @@ impl Run {
             Stage::Helo => assert_eq!(view.hello, line),
             Stage::Message => {
                 let kept = Some((&self.filters.kept[..], true));
-                assert!(self.client.data() == kept, "not what the client sent is kept");
+                let chunks = self.client.chunks_as_data();
+                let chunks = chunks.as_ref().map(|(data, whole)| (&data[..], *whole));
+                assert!(chunks.or(self.client.data()) == kept, "not what the client sent is kept");
                 assert!(!view.to.is_empty() && view.from.is_some(), "a message from or to nobody");
             }
             _ => {}
@@ -218,6 +226,9 @@ impl Run {
             _ => self.held(|dialogue| dialogue.judged(Filters::ruling(says, number))),
         }
         self.filters.ruled(stage, subject, says);
+        if let (Stage::Message, Some(chunk)) = (stage, self.client.chunk()) {
+            self.filters.of = chunk.text();
+        }
         self.mta.to_reset |= matches!((stage, says), (Stage::Message, Says::Refuse(450 | 554)));
     }
 

@@ -18,7 +18,7 @@ ok, note = RESULTS.ok, RESULTS.note
 WRAPPER, DIRECT = 2525, real.PORT_OF_MTA
 FOLDERS = {"alice": os.environ["MAIL_OF_ALICE"], "bob": os.environ["MAIL_OF_BOB"]}
 ALLOWED = set("PIPELINING 8BITMIME SIZE DSN SMTPUTF8 ENHANCEDSTATUSCODES AUTH HELP VRFY EXPN DELIVERBY MT-PRIORITY LIMITS"
-              " NO-SOLICITING".split())
+              " NO-SOLICITING CHUNKING BINARYMIME".split())
 HEADER = b"From: <someone@client.test>\r\nTo: <alice@mx.test>\r\nDate: Mon, 23 Nov 2026 09:00:00 +0000\r\nMessage-ID: <%s@client.test>\r\nSubject: %s\r\n"
 
 
