@@ -1,7 +1,7 @@
 //! The two connections: reading, writing and waiting, none of which ever blocks
 //! for longer than it was told.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,10 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt}
 use rustix::stdio::{stdin, stdout};
 
 use crate::dialogue::Peer;
+use crate::encryption::Encryption;
 use crate::limits;
 use crate::sys::{self, Waiter, Wakeup};
+use crate::tls::Tls;
 
 /// What POSIX lets one write to a pipe that poll calls ready, without blocking
 /// (_POSIX_PIPE_BUF).
@@ -21,11 +23,21 @@ const PIPE_BLOCK: usize = 512;
 
 /// The client and the MTA.
 pub(crate) struct Wires {
-    /// The client is a socket on fd 0; else it is fd 0 to read and fd 1 to
-    /// write, which a TLS wrapper may have made pipes.
-    client_is_socket: bool,
+    /// The client is a socket in clear text, which is the usual case and the short way.
+    client_is_plain: bool,
+    client: Ends,
+    /// The client's connection is encrypted.
+    tls: Option<Box<Tls>>,
     mta: Option<OwnedFd>,
     waiter: Waiter,
+}
+
+/// The client's descriptors.
+#[derive(Clone, Copy)]
+struct Ends {
+    /// It is a socket on fd 0; else it is fd 0 to read and fd 1 to write, which a TLS
+    /// wrapper may have made pipes.
+    socket: bool,
 }
 
 /// What is waited for.
@@ -66,7 +78,13 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        Wires { client_is_socket, mta: None, waiter: Waiter::new(Some(limits::SESSION)) }
+        Wires {
+            client_is_plain: client_is_socket,
+            client: Ends { socket: client_is_socket },
+            tls: None,
+            mta: None,
+            waiter: Waiter::new(Some(limits::SESSION)),
+        }
     }
 
     /// Waits until a connection stands; also if the session is to end, which the
@@ -97,10 +115,10 @@ impl Wires {
     ///
     /// # Errors
     /// The socket's; `WouldBlock` when there was nothing after all.
-    pub(crate) fn receive(&self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
         let room = spare_capacity(into);
         let count = match (peer, &self.mta) {
-            (Peer::Client, _) if !self.client_is_socket => rustix::io::read(stdin(), room)?,
+            (Peer::Client, _) if !self.client_is_plain => return self.receive_otherwise(into),
             (Peer::Client, _) => recv(stdin(), room, RecvFlags::DONTWAIT)?.0,
             (Peer::Mta, Some(mta)) => recv(mta, room, RecvFlags::DONTWAIT)?.0,
             (Peer::Mta, None) => 0,
@@ -112,11 +130,9 @@ impl Wires {
     ///
     /// # Errors
     /// The socket's.
-    pub(crate) fn send(&self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn send(&mut self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
         let sent = match (peer, &self.mta) {
-            (Peer::Client, _) if !self.client_is_socket => {
-                write_if_ready(stdout(), bytes.get(..PIPE_BLOCK).unwrap_or(bytes))
-            }
+            (Peer::Client, _) if !self.client_is_plain => return self.send_otherwise(bytes),
             (Peer::Client, _) => send(stdin(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             (Peer::Mta, Some(mta)) => send(mta, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             (Peer::Mta, None) => Err(Errno::NOTCONN),
@@ -134,54 +150,63 @@ impl Wires {
     /// # Errors
     /// Those of poll.
     #[inline(always)] // It is called ten times a session, and each call has to move its result.
-    pub(crate) fn wait(&self, interest: Interest, time: Duration) -> io::Result<Event> {
-        let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
-        let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
+    pub(crate) fn wait(&mut self, interest: Interest, time: Duration) -> io::Result<Event> {
+        if !self.client_is_plain {
+            return Ok(self.wait_with(interest, -1, time)?.0);
+        }
+        let client = pollfd(0, interest.client_in, interest.client_out);
         let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out), client_out];
-        let used = if self.client_is_socket { &mut fds[..2] } else { &mut fds[..] };
-        match self.waiter.wait(used, time)? {
+        let mut fds = [client, pollfd(mta, interest.mta_in, interest.mta_out)];
+        match self.waiter.wait(&mut fds, time)? {
             Wakeup::Ready => {}
             Wakeup::TimedOut => return Ok(Event::TimedOut),
             Wakeup::Signal => return Ok(Event::Signal),
         }
         // Errors and hang-ups count as something to read: reading tells more.
-        let [client, mta, _] = fds;
+        let [client, mta] = fds;
         Ok(Event::Ready {
             client: interest.client_in && client.revents & !libc::POLLOUT != 0,
             mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
         })
     }
 
-    /// The same, and for something to read from one more descriptor; also says
-    /// whether there is. Not for the usual session, whose waits are to stay short.
+    /// The same, and for something to read from one more descriptor (none: -1); also
+    /// says whether there is. Not for the usual session, whose waits are to stay short.
     ///
     /// # Errors
     /// Those of poll.
     #[cold]
     pub(crate) fn wait_with(
-        &self,
+        &mut self,
         interest: Interest,
         also: RawFd,
         time: Duration,
     ) -> io::Result<(Event, bool)> {
-        let socket = self.client_is_socket;
+        let socket = self.client.socket;
+        // What TLS has of the client's octets, no poll can see.
+        let news = interest.client_in && self.tls.as_mut().is_some_and(|tls| tls.has_news());
+        let of_tls = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
+        let client_out = interest.client_out || of_tls;
         let mta = self.mta.as_ref().map_or(-1, AsRawFd::as_raw_fd);
         let mut fds = [
-            pollfd(0, interest.client_in, interest.client_out && socket),
+            pollfd(0, interest.client_in, client_out && socket),
             pollfd(mta, interest.mta_in, interest.mta_out),
-            pollfd(1, false, interest.client_out && !socket),
+            pollfd(1, false, client_out && !socket),
             pollfd(also, true, false),
         ];
-        let woken = self.waiter.wait(&mut fds, time)?;
-        let [client, mta, _, also] = fds;
+        let woken = self.waiter.wait(&mut fds, if news { Duration::ZERO } else { time })?;
+        let [client, mta, out, also] = fds;
+        if of_tls && woken == Wakeup::Ready && client.revents | out.revents != 0 {
+            self.flush_tls()?;
+        }
+        let is_in = |of: libc::pollfd| woken == Wakeup::Ready && of.revents & !libc::POLLOUT != 0;
         let event = match woken {
-            Wakeup::Ready => Event::Ready {
-                client: interest.client_in && client.revents & !libc::POLLOUT != 0,
-                mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
-            },
-            Wakeup::TimedOut => Event::TimedOut,
+            Wakeup::TimedOut if !news => Event::TimedOut,
             Wakeup::Signal => Event::Signal,
+            _ => Event::Ready {
+                client: news || (interest.client_in && is_in(client)),
+                mta: interest.mta_in && is_in(mta),
+            },
         };
         Ok((event, woken == Wakeup::Ready && also.revents != 0))
     }
@@ -194,7 +219,7 @@ impl Wires {
     /// # Errors
     /// Those of poll.
     pub(crate) fn wait_beside(
-        &self,
+        &mut self,
         room: Option<bool>,
         fds: &mut [libc::pollfd],
         time: Duration,
@@ -203,9 +228,14 @@ impl Wires {
         let events = if room == Some(true) { libc::POLLIN } else { 0 };
         all.push(libc::pollfd { fd: if room.is_some() { 0 } else { -1 }, events, revents: 0 });
         all.extend_from_slice(fds);
-        let woken = self.waiter.wait(&mut all, time)?;
+        let news = room == Some(true) && self.tls.as_mut().is_some_and(|tls| tls.has_news());
+        let woken = self.waiter.wait(&mut all, if news { Duration::ZERO } else { time })?;
         let mut seen = all.into_iter();
         let client = seen.next().is_some_and(|client| client.revents != 0);
+        if news && woken != Wakeup::Signal {
+            fds.iter_mut().zip(seen).for_each(|(fd, seen)| fd.revents = seen.revents);
+            return Ok((Wakeup::Ready, true));
+        }
         for (fd, seen) in fds.iter_mut().zip(seen) {
             fd.revents = if woken == Wakeup::Ready { seen.revents } else { 0 };
         }
@@ -215,9 +245,102 @@ impl Wires {
     /// Ends our half of the client's connection. To close it with octets
     /// unread would reset it, and the client might lose our last reply.
     pub(crate) fn finish_sending(&self) {
-        if self.client_is_socket {
+        if self.client.socket {
             let _ = shutdown(stdin(), Shutdown::Write);
         }
+    }
+
+    /// The same for the MTA's.
+    pub(crate) fn finish_sending_to_mta(&self) {
+        if let Some(mta) = &self.mta {
+            let _ = shutdown(mta, Shutdown::Write);
+        }
+    }
+}
+
+/// A client that is no plain socket: encrypted, or a pair of pipes.
+impl Wires {
+    #[cold]
+    fn receive_otherwise(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.receive(&mut self.client, into),
+            None => Ok(rustix::io::read(stdin(), spare_capacity(into))?),
+        }
+    }
+
+    #[cold]
+    fn send_otherwise(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.send(&mut self.client, bytes),
+            None => match self.client.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                sent => sent,
+            },
+        }
+    }
+
+    fn flush_tls(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => tls.flush(&mut self.client),
+            None => Ok(()),
+        }
+    }
+
+    /// Encrypts the client's connection, which takes no longer than this; also if the
+    /// session is to end.
+    ///
+    /// # Errors
+    /// Why it is not encrypted; there is no going on with it.
+    #[cold]
+    pub(crate) fn encrypt(&mut self, tls: Tls, limit: Duration) -> io::Result<Encryption> {
+        let tls = self.tls.insert(Box::new(tls));
+        self.client_is_plain = false;
+        let end = Instant::now() + limit;
+        while !tls.shake_hands(&mut self.client)? {
+            let out = tls.wants_write();
+            let socket = self.client.socket;
+            let mut fds = [pollfd(0, true, out && socket), pollfd(1, false, out && !socket)];
+            match self.waiter.wait(&mut fds, end.saturating_duration_since(Instant::now()))? {
+                Wakeup::Ready => {}
+                Wakeup::TimedOut => return Err(Errno::TIMEDOUT.into()),
+                Wakeup::Signal if sys::terminated() || sys::time_is_up() => {
+                    return Err(io::Error::other("the session is to end"));
+                }
+                Wakeup::Signal => {}
+            }
+        }
+        Ok(tls.encryption())
+    }
+
+    /// Tells a client whose connection is encrypted that nothing more will be sent.
+    pub(crate) fn finish_tls(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.finish(&mut self.client);
+        }
+    }
+}
+
+/// What comes from the client as it comes.
+impl Read for Ends {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self.socket {
+            true => Ok(recv(stdin(), room, RecvFlags::DONTWAIT)?.0),
+            // A pipe may not be made non-blocking: it may be shared.
+            false => read_if_ready(stdin(), room),
+        }
+    }
+}
+
+impl Write for Ends {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self.socket {
+            true => Ok(send(stdin(), octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?),
+            false => Ok(write_if_ready(stdout(), octets.get(..PIPE_BLOCK).unwrap_or(octets))?),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -226,6 +349,18 @@ impl Wires {
 fn pollfd(fd: RawFd, input: bool, output: bool) -> libc::pollfd {
     let events = if input { libc::POLLIN } else { 0 } | if output { libc::POLLOUT } else { 0 };
     libc::pollfd { fd: if events == 0 { -1 } else { fd }, events, revents: 0 }
+}
+
+/// Reads from what may be a pipe, if there is something.
+///
+/// # Errors
+/// `WouldBlock` when there is nothing; else those of read.
+fn read_if_ready(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+    if poll(&mut fds, Some(&Timespec::default()))? == 0 {
+        return Err(Errno::AGAIN.into());
+    }
+    Ok(rustix::io::read(fd, room)?)
 }
 
 /// Writes to what may be a pipe, terminal or file, if it can be done at once.

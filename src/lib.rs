@@ -30,6 +30,7 @@ pub mod crash;
 mod dates;
 pub mod dialogue;
 pub mod dns;
+pub mod encryption;
 pub mod exit;
 mod file;
 pub mod filter;
@@ -49,6 +50,7 @@ pub mod state;
 mod status;
 pub mod sys;
 mod terminal;
+pub mod tls;
 mod tool;
 pub mod upstream;
 

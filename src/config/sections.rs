@@ -1,6 +1,6 @@
 //! Every table and key of the configuration, for the manual, and to find mistyped ones.
 
-use super::dns;
+use super::{dns, tls};
 use crate::filter::Key;
 
 /// A table of the configuration and its keys, for the manual; the head of the
@@ -88,6 +88,7 @@ pub const SECTIONS: &[Section] = &[
         }],
     },
     Section { name: "dns", keys: dns::KEYS },
+    Section { name: "tls", keys: tls::KEYS },
     Section {
         name: "tarpit",
         keys: &[Key {

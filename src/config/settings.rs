@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys, ListFiles};
+use super::tls::TlsSettings;
 use crate::balancer::Balancers;
 use crate::limits;
 use crate::proxy::Version;
@@ -136,6 +137,8 @@ pub struct Settings {
     pub tarpit_at_once: u32,
     /// Who is asked for names; `None`: all as without the table.
     pub dns: Option<Box<Dns>>,
+    /// How connections are encrypted; `None`: all as without the table.
+    pub tls: Option<Box<TlsSettings>>,
     /// The filters that run without a configuration judge local addresses too.
     pub judge_local: bool,
     /// Filters asked for by options of the original.
@@ -158,6 +161,7 @@ impl Default for Settings {
             profile: Profile::Own,
             tarpit_at_once: limits::TARPIT_AT_ONCE,
             dns: None,
+            tls: None,
             judge_local: false,
             original: OriginalFilters::default(),
         }
@@ -183,6 +187,7 @@ impl Settings {
                 "log" => self.read_log(&keys),
                 "tarpit" => self.read_tarpit(&keys),
                 "dns" => self.read_dns(&keys),
+                "tls" => TlsSettings::read(&keys).map(|tls| self.tls = Some(Box::new(tls))),
                 _ => Ok(()),
             };
             read.map_err(|bad| (table.name, bad))?;
@@ -218,7 +223,7 @@ impl Settings {
                         (exec:) finds the client in its environment";
             return Err(what.to_owned());
         }
-        Ok(())
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.agree())
     }
 
     fn read_session(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {

@@ -1,8 +1,10 @@
 //! The client's lines: framed, judged, and forwarded or refused.
 
-use super::{Answer, Dialogue, Ending, Expected, State, Transaction};
+use super::state::Phase;
+use super::{Answer, Dialogue, Ending, Expected, Protection, State, Transaction};
 use crate::limits;
 use crate::smtp::command::{self, Command};
+use crate::smtp::ehlo::StartTls;
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::standing::{self, Standing};
 use crate::stage::{Ruling, Stage};
@@ -24,6 +26,7 @@ impl Dialogue {
             | State::Judging
             | State::Handing
             | State::Pouring
+            | State::StartTls(_)
             | State::Closing(_) => self.client_end(),
             State::Data(_) => self.data_input(),
             State::Discarding(_) => self.discard_input(),
@@ -191,6 +194,10 @@ impl Dialogue {
     /// what it would make of it makes no difference.
     fn objection(&self, command: Command<'_>) -> Option<&'static Standing> {
         match (command, self.transaction.as_ref().filter(|t| !t.refused)) {
+            (Command::StartTls, _) => self.no_starttls(),
+            (Command::Mail(_) | Command::Auth, None) if self.protection == Protection::Fresh => {
+                Some(&standing::NEED_HELLO)
+            }
             (Command::Mail(_), Some(_)) => Some(&standing::NESTED_MAIL),
             (Command::Rcpt(_) | Command::Data, None) => Some(&standing::NEED_MAIL),
             (Command::Rcpt(_), Some(t)) => {
@@ -210,6 +217,9 @@ impl Dialogue {
     fn forward(&mut self, command: Command<'_>, line: &[u8]) {
         let out = self.to_mta.tail();
         let expected = match command {
+            Command::StartTls if self.plan.starttls == StartTls::Terminate => {
+                return self.state = State::StartTls(Phase::Asked);
+            }
             Command::Mail(envelope) => {
                 let lines = encode_and_keep(&envelope, out, self.plan.keep);
                 let from = envelope.path.to_vec();
@@ -236,6 +246,7 @@ impl Dialogue {
                     Command::Rset => Expected::Rset,
                     Command::Data => Expected::Data,
                     Command::Auth => Expected::Auth,
+                    Command::StartTls => Expected::StartTls,
                     Command::Quit => Expected::Quit,
                     Command::Noop
                     | Command::Vrfy

@@ -142,7 +142,7 @@ impl Dialogue {
     }
 
     /// The MTA has begun a transaction that comes to nothing.
-    fn reset_mta(&mut self) {
+    pub(super) fn reset_mta(&mut self) {
         if self.connected && matches!(self.state, State::Commands) {
             self.to_mta.tail().extend_from_slice(b"RSET\r\n");
             self.expected.push_back(Expected::OurRset);

@@ -22,7 +22,9 @@
 //!    they have let it pass, and gets RSET when they have not.
 //! 7. An MTA that is to learn who the client is hears nothing of the client before
 //!    it does, and is left if it does not (`introduction`).
-//! 8. Everything is bounded: what is read, what waits to be written, what is
+//! 8. What a peer sent before a handshake of TLS counts for nothing behind it
+//!    (`starttls`).
+//! 9. Everything is bounded: what is read, what waits to be written, what is
 //!    remembered of a transaction, how many errors are forgiven.
 //!
 //! # States
@@ -35,10 +37,13 @@
 //!             4yz, 5yz                                Alone
 //!             4yz or lost, and there is another MTA   Calling (`introduction`)
 //! Commands    334 to AUTH                             Auth
+//!             STARTTLS, its turn, or 220 of the MTA   StartTls
 //!             354 to DATA, ours if it is kept         Data
 //!             a held client's RCPT is let through     Calling
 //!             MTA confused, or lost behind a message  Alone
 //! Auth        a line of the client                    Commands
+//! StartTls    encrypted, or not ready to              Commands
+//!             no handshake, or MTA's TLS is over      Closing
 //! CatchingUp  the MTA said yes to it all, or no       Commands
 //! Data        end of mail data                        Commands (EndOfData is expected)
 //!             end of mail data that is kept           Judging
@@ -59,6 +64,7 @@ mod introduction;
 mod mail_data;
 mod record;
 mod replies;
+mod starttls;
 mod state;
 mod waits;
 
@@ -75,7 +81,7 @@ use introduction::Introduction;
 use record::Answer;
 pub use record::{Ending, Outcome, Record, Transaction};
 pub use state::{Conduct, Peer, Plan, Step, Summary, View, helo};
-use state::{Expected, Question, State};
+use state::{Expected, Protection, Question, State};
 
 /// A session's dialogue.
 #[derive(Debug)]
@@ -125,6 +131,8 @@ pub struct Dialogue {
     mta_deaf: bool,
     /// The MTA's last EHLO offered PIPELINING.
     pipelining: bool,
+    /// What protects the client's connection.
+    protection: Protection,
     /// The client has not sent a line yet.
     first_line: bool,
     /// Octets of an overlong line that were thrown away.
@@ -172,6 +180,7 @@ impl Dialogue {
             mta_closed: false,
             mta_deaf: false,
             pipelining: false,
+            protection: if plan.encrypted { Protection::Encrypted } else { Protection::Clear },
             first_line: true,
             skipped: 0,
             errors: 0,
@@ -212,6 +221,7 @@ impl Dialogue {
             (State::Closing(ending), _) => Step::Close(*ending),
             (_, Some(question)) => Step::Consult(question.stage),
             (State::Calling, _) => Step::Call,
+            (State::StartTls(phase), _) => self.starttls_step(*phase),
             (State::Pouring, _) if !self.mta_deaf => Step::Pour(self.to_mta.tail()),
             _ => Step::Await,
         }
@@ -268,7 +278,10 @@ impl Dialogue {
                     && self.client.has_room()
                     && self.passing == 0
                     && self.to_client.is_empty()
-                    && !matches!(self.state, State::Calling | State::Closing(_))
+                    && !matches!(
+                        self.state,
+                        State::Calling | State::StartTls(_) | State::Closing(_)
+                    )
             }
             Peer::Mta => self.connected && !self.mta_closed && self.mta.has_room(),
         }

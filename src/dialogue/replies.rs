@@ -5,7 +5,7 @@ use super::record::ABANDONED;
 use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, State, Transaction};
 use crate::limits;
 use crate::smtp::data::MailData;
-use crate::smtp::ehlo;
+use crate::smtp::ehlo::{self, StartTls};
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::reply::Reply;
 use crate::smtp::standing::{self, Standing};
@@ -19,6 +19,7 @@ impl Expected {
             (4 | 5, _) => true,
             (2, Expected::Greeting | Expected::Xclient) => reply.code == 220,
             (2, Expected::Auth) => reply.code == 235,
+            (2, Expected::StartTls) => reply.code == 220,
             (2, Expected::Data | Expected::OurData) => false,
             (2, Expected::Rcpt { .. }) => matches!(reply.code, 250..=252),
             (2, Expected::Other) => !matches!(reply.code, 220 | 221 | 235),
@@ -115,7 +116,14 @@ impl Dialogue {
             && positive
         {
             // HELO offers no extensions, whatever the MTA adds to its name.
-            self.pipelining = ehlo::filter(reply, *extended);
+            let pass = self.plan.starttls == StartTls::Pass;
+            let mut offers = ehlo::filter(reply, *extended, pass);
+            if *extended && self.may_offer_starttls() {
+                reply.add(ehlo::STARTTLS);
+                offers.starttls = true;
+            }
+            self.pipelining = offers.pipelining;
+            self.greeted_anew(offers.starttls);
         }
         match &answer {
             Answer::Mta(reply) => reply.encode(self.to_client.tail()),
@@ -154,8 +162,9 @@ impl Dialogue {
             Expected::EndOfData => self.message(positive, &answer),
             Expected::Auth if answer.code() == 334 => self.state = State::Auth,
             Expected::Auth => self.summary.authenticated |= positive,
+            Expected::StartTls if positive => self.pass_to_mta(),
             Expected::Quit => self.close(Ending::Quit),
-            Expected::Hello { .. } | Expected::Rset | Expected::Other => {}
+            Expected::Hello { .. } | Expected::Rset | Expected::StartTls | Expected::Other => {}
             // Not the client's, or never the MTA's.
             Expected::OurEhlo
             | Expected::Xclient
@@ -278,6 +287,7 @@ impl Dialogue {
                 Some(expected) => self.give_up_outstanding(expected, reply),
                 None => self.say_and_close(&standing::MTA_AWAY),
             },
+            State::StartTls(_) => self.say_and_close(&standing::MTA_AWAY),
             State::Arrived | State::Discarding(_) | State::Alone(_) | State::Closing(_) => {}
         }
     }

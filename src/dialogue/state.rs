@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::record::{Answer, Ending, Record};
 use crate::smtp::data::MailData;
+use crate::smtp::ehlo::StartTls;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::standing::Standing;
 use crate::stage::{Stage, Stages};
@@ -24,6 +25,10 @@ pub struct Plan {
     /// How many MTAs there are, of which the next is called when one does not come
     /// to greet; 0 is one.
     pub upstreams: usize,
+    /// What becomes of STARTTLS.
+    pub starttls: StartTls,
+    /// The client's connection is encrypted before its first octet.
+    pub encrypted: bool,
 }
 
 /// Either end of the relay.
@@ -65,6 +70,15 @@ pub enum Step<'a> {
     Pour(&'a mut Vec<u8>),
     /// Log what became of these recipients.
     Record(Box<Record>),
+    /// Get ready to encrypt the client's connection; then
+    /// [`super::Dialogue::ready_to_encrypt`] or [`super::Dialogue::cannot_encrypt`].
+    Prepare,
+    /// Encrypt it; then [`super::Dialogue::encrypted`] or
+    /// [`super::Dialogue::not_encrypted`]. So many octets of the client were thrown away.
+    Encrypt(usize),
+    /// Client and MTA speak TLS with each other from here on; then
+    /// [`super::Dialogue::tunnelled`]. So many octets of both were thrown away.
+    Tunnel(usize),
     /// Nothing can be done until a peer sends something.
     Await,
     /// The session is over; everything for the client is sent.
@@ -95,6 +109,8 @@ pub(super) enum Expected {
     EndOfData,
     Auth,
     Rset,
+    /// STARTTLS, which the MTA is to do.
+    StartTls,
     /// NOOP, VRFY, EXPN, HELP.
     Other,
     Quit,
@@ -129,6 +145,8 @@ pub(super) enum State {
     Commands,
     /// The client's next line answers the MTA's 334 (RFC 4954 4).
     Auth,
+    /// The client said STARTTLS, and nothing it sends is read any more.
+    StartTls(Phase),
     /// What the client sends is mail data, for the MTA.
     Data(MailData),
     /// The filters have the whole message.
@@ -144,6 +162,31 @@ pub(super) enum State {
     Alone(&'static Standing),
     /// What waits for the client is sent, then the connection is closed.
     Closing(Ending),
+}
+
+/// How far STARTTLS is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It was said, and we are to get ready.
+    Asked,
+    /// We said 220.
+    Agreed,
+    /// The MTA said 220.
+    Passed,
+}
+
+/// What protects the client's connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// Nothing.
+    #[default]
+    Clear,
+    /// Nothing, but the client was offered STARTTLS.
+    Offered,
+    /// TLS; what the client said before is forgotten, and it is to say EHLO again.
+    Fresh,
+    /// TLS.
+    Encrypted,
 }
 
 /// Mail data that nobody gets. In a box: the state is looked at all the time.

@@ -130,6 +130,12 @@ impl Chain {
         self.links.iter().filter(move |link| link.stages.has(stage)).map(move |l| l.found(stage))
     }
 
+    /// Is there a filter that wants to know what the client says, and not only who it is?
+    #[must_use]
+    pub fn looks_inside(&self) -> bool {
+        self.links.iter().any(|link| link.stages.has_after(Stage::Connect))
+    }
+
     /// May the client's host names be needed?
     #[must_use]
     pub fn needs_host(&self, client: &Client) -> bool {

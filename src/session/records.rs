@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Session;
 use crate::config::Identity;
 use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record};
+use crate::encryption::Encryption;
 use crate::filter::chain::Noted;
 use crate::host::Host;
 use crate::limits;
@@ -58,6 +59,9 @@ impl Session {
             .number(" octets=", summary.relayed)
             .number(" refused=", summary.refused.into())
             .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
+        if let Some(encryption) = &self.encryption {
+            tell_more(&mut self.line, encryption);
+        }
         let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
         self.end_line(level, summary.authenticated);
     }
@@ -85,6 +89,12 @@ impl Session {
         }
     }
 
+    /// One line of something that does not work, and should.
+    pub(super) fn trouble(&mut self, what: &str) {
+        self.line.begin().word(" session=", "trouble").outside(" why=", what.as_bytes());
+        self.log.line(Level::Error, self.line.as_bytes());
+    }
+
     /// One line of something amiss that makes no difference to the client.
     pub(super) fn note(&mut self, what: &str) {
         self.line.begin().word(" session=", "note").outside(" why=", what.as_bytes());
@@ -93,9 +103,30 @@ impl Session {
 
     /// Ends a line with what every line about a session ends with.
     fn end_line(&mut self, level: Level, authenticated: bool) {
-        session(&mut self.line, self.host.get(), authenticated, self.began.elapsed());
+        let encryption = self.encryption.as_deref();
+        session(&mut self.line, self.host.get(), encryption, authenticated, self.began.elapsed());
         self.log.line(level, self.line.as_bytes());
     }
+}
+
+/// What the session's line tells of an encrypted connection beside its version.
+#[cold]
+fn tell_more(line: &mut Line, encryption: &Encryption) {
+    if let Some(sni) = &encryption.sni {
+        line.outside(" sni=", sni.as_bytes());
+    }
+    if let Some(certificate) = &encryption.client_cert {
+        line.text(" cert=").text(certificate);
+    }
+    if encryption.resumed {
+        line.text(" tls_resumed=yes");
+    }
+}
+
+#[cold]
+fn encrypted(line: &mut Line, encryption: &Encryption, authenticated: bool) {
+    line.text(" tls=").text(&encryption.name());
+    line.text(if authenticated { " auth=yes" } else { " auth=-" });
 }
 
 /// Writes what there is to tell of a recipient; HELO name, sender and recipient as
@@ -129,7 +160,13 @@ pub(crate) fn recipient(
 
 /// Writes what every line about a session ends with.
 #[inline(always)] // Else it would be a call, as `explain` writes such lines too.
-pub(crate) fn session(line: &mut Line, host: Option<&Host>, authenticated: bool, took: Duration) {
+pub(crate) fn session(
+    line: &mut Line,
+    host: Option<&Host>,
+    encryption: Option<&Encryption>,
+    authenticated: bool,
+    took: Duration,
+) {
     match host {
         None => line.text(" ptr=- fcrdns=- dns=-"),
         Some(host) => {
@@ -145,6 +182,10 @@ pub(crate) fn session(line: &mut Line, host: Option<&Host>, authenticated: bool,
             line.number("/", host.took.as_millis() as u64).text("ms")
         }
     };
-    line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
+    if let Some(encryption) = encryption {
+        encrypted(line, encryption, authenticated);
+    } else {
+        line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
+    }
     line.seconds(" t=", took);
 }

@@ -27,6 +27,8 @@ pub enum Command<'a> {
     Rset,
     /// AUTH: begins an exchange (RFC 4954).
     Auth,
+    /// STARTTLS (RFC 3207).
+    StartTls,
     /// NOOP: passed, and of no consequence; so are the next two.
     Noop,
     /// VRFY.
@@ -122,11 +124,12 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
         RSET => bare(Command::Rset),
         QUIT => bare(Command::Quit),
         AUTH => Ok(Command::Auth),
+        STARTTLS => bare(Command::StartTls),
         NOOP => Ok(Command::Noop),
         VRFY => Ok(Command::Vrfy),
         EXPN | HELP => Ok(Command::Other),
         BDAT => Err(&standing::NO_CHUNKING),
-        STARTTLS | ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
+        ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
         _ => Err(&standing::UNKNOWN_COMMAND),
     }
 }
@@ -298,6 +301,8 @@ mod tests {
             (b"NOOP x y", Ok(Command::Noop)),
             (b"VRFY <a@b>", Ok(Command::Vrfy)),
             (b"AUTH PLAIN =", Ok(Command::Auth)),
+            (b"starttls", Ok(Command::StartTls)),
+            (b"STARTTLS now", Err(&BAD_ARGUMENT)),
             (b"HELO", Err(&BAD_ARGUMENT)),
             (b"HELO ", Err(&BAD_ARGUMENT)),
             (b"BDAT 5 LAST", Err(&NO_CHUNKING)),

@@ -6,9 +6,9 @@
 
 use super::reply::Reply;
 
-/// The keywords that are passed to the client. Left out on purpose: STARTTLS,
-/// CHUNKING and BINARYMIME until they are handled here; XCLIENT, XFORWARD and
-/// ETRN for good, for they are meant for us and not for strangers.
+/// The keywords that are passed to the client. Left out on purpose: STARTTLS, which
+/// depends on who encrypts ([`Offers`]); CHUNKING and BINARYMIME until they are
+/// handled here; XCLIENT, XFORWARD and ETRN for good, for they are meant for us and not for strangers.
 pub const PASSED: &[&str] = &[
     "8BITMIME",            // RFC 6152
     "AUTH",                // RFC 4954
@@ -29,11 +29,35 @@ pub const PASSED: &[&str] = &[
 /// The extension that lets commands be sent before earlier ones are answered.
 const PIPELINING: &str = "PIPELINING";
 
+/// The extension that lets a session be encrypted (RFC 3207).
+pub const STARTTLS: &str = "STARTTLS";
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTls {
+    /// It is not offered.
+    #[default]
+    Hide,
+    /// We offer it, and encrypt.
+    Terminate,
+    /// It is the MTA's, and what follows it goes past us.
+    Pass,
+}
+
+/// What the MTA offers that makes a difference to the dialogue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// It takes commands in groups.
+    pub pipelining: bool,
+    /// It offered STARTTLS, and that was passed.
+    pub starttls: bool,
+}
+
 /// Takes from the MTA's reply to EHLO what is not passed, or to HELO (not
-/// `extended`) all but the first line; says whether the MTA takes
-/// commands in groups.
-pub fn filter(reply: &mut Reply, extended: bool) -> bool {
-    let mut pipelining = false;
+/// `extended`) all but the first line. STARTTLS is passed if the MTA is to encrypt
+/// (`pass`).
+pub fn filter(reply: &mut Reply, extended: bool, pass: bool) -> Offers {
+    let mut offers = Offers::default();
     reply.retain(|line| {
         if !extended {
             return false;
@@ -48,8 +72,11 @@ pub fn filter(reply: &mut Reply, extended: bool) -> bool {
                 && keyword.eq_ignore_ascii_case(known.as_bytes())
         };
         let passed = PASSED.iter().find(is);
-        pipelining |= passed == Some(&PIPELINING);
-        passed.is_some()
+        offers.pipelining |= passed == Some(&PIPELINING);
+        let starttls =
+            passed.is_none() && pass && keyword.eq_ignore_ascii_case(STARTTLS.as_bytes());
+        offers.starttls |= starttls;
+        passed.is_some() || starttls
     });
-    pipelining
+    offers
 }

@@ -46,6 +46,12 @@ impl Reply {
         }
     }
 
+    /// Adds a line behind the others.
+    pub fn add(&mut self, line: &str) {
+        self.text.push(b'\n');
+        self.text.extend_from_slice(line.as_bytes());
+    }
+
     /// Writes the reply as it goes over the wire.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut rest = &self.text[..];

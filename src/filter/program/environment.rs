@@ -13,6 +13,16 @@ pub(super) fn set(command: &mut Command, facts: &Facts<'_>) {
     child::tell_client(command, facts.client);
     command.env("SW_FROM_IP", facts.client.ip.to_string());
     command.env("SW_FROM_PORT", facts.client.port.to_string()).env("SW_SESSION", facts.session);
+    if let Some(encryption) = facts.encryption {
+        command.env("SW_TLS", encryption.version.unwrap_or_default());
+        command.env("SW_TLS_CIPHER", encryption.cipher.as_ref());
+        if let Some(sni) = &encryption.sni {
+            command.env("SW_TLS_SNI", sni);
+        }
+        if let Some(certificate) = &encryption.client_cert {
+            command.env("SW_TLS_CLIENT_CERT", certificate);
+        }
+    }
     if !facts.helo.is_empty() {
         command.env("SW_HELO", OsStr::from_bytes(facts.helo));
     }

@@ -37,13 +37,13 @@ use findings::Findings;
 pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     asked.apply(&mut Settings::default())?;
     let mut findings = Findings::new(asked.check().json);
-    let wires = Wires::new(false);
+    let mut wires = Wires::new(false);
     let users = [units::check(asked, &mut findings), inetd::check(asked, &mut findings)].concat();
     match configuration::check(asked, users, &mut findings) {
         Some(seen) => {
             lists::check(&seen, &mut findings);
             programs::check(&seen, &mut findings);
-            surroundings::check(&seen, &wires, &mut findings);
+            surroundings::check(&seen, &mut wires, &mut findings);
             mta::check(seen, wires, &mut findings);
         }
         None => findings.note(

@@ -289,7 +289,7 @@ impl Teller<'_> {
     /// What clients get to see of the MTA's extensions.
     fn keywords(&self, ehlo: &Reply, findings: &mut Findings) {
         let mut passed = ehlo.clone();
-        ehlo::filter(&mut passed, true);
+        ehlo::filter(&mut passed, true, true);
         let keyword = |line: &[u8]| outside(line.split(|&b| b == b' ').next().unwrap_or_default());
         let names = |lines: Vec<String>| match lines.get(..KEYWORDS) {
             _ if lines.is_empty() => "nothing".to_owned(),

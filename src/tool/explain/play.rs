@@ -67,6 +67,7 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
         keep: consults.has(Stage::Message),
         original: settings.profile == Profile::Original,
         upstreams: 1,
+        ..Plan::default()
     });
     let mut report = Report::default();
     let mut message = Spool::new(state);
@@ -95,6 +96,7 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
                 let facts = Facts {
                     client: &client,
                     host: &host,
+                    encryption: None,
                     session: &name,
                     hello: view.hello,
                     helo: helo(view.hello),
@@ -136,7 +138,7 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
                     let said = (dialogue.summary().helo(), &*record.transaction.from, &**to);
                     records::recipient(&mut line, said, &record.outcome, &noted);
                     let authenticated = dialogue.summary().authenticated;
-                    records::session(&mut line, host.get(), authenticated, began.elapsed());
+                    records::session(&mut line, host.get(), None, authenticated, began.elapsed());
                     report.logged(line.as_bytes());
                 }
             }
@@ -156,7 +158,12 @@ pub(super) fn play(loaded: Loaded, script: &Script, log: &Log, state: &'static P
             }
             Step::Close(_) => break,
             // Nothing is sent that these are for.
-            Step::HangUp | Step::Keep(_) | Step::Pour(_) => {}
+            Step::HangUp
+            | Step::Keep(_)
+            | Step::Pour(_)
+            | Step::Prepare
+            | Step::Encrypt(_)
+            | Step::Tunnel(_) => {}
         }
     }
     chain.finish();
