@@ -116,7 +116,8 @@ impl Dialogue {
             && positive
         {
             // HELO offers no extensions, whatever the MTA adds to its name.
-            let pass = self.plan.starttls == StartTls::Pass;
+            // A client that was held does not get out of sight.
+            let pass = self.plan.starttls == StartTls::Pass && !self.held;
             let mut offers = ehlo::filter(reply, *extended, pass);
             if *extended && self.may_offer_starttls() {
                 reply.add(ehlo::STARTTLS);

@@ -43,9 +43,12 @@ impl Dialogue {
     pub(super) fn no_starttls(&self) -> Option<&'static Standing> {
         match self.protection {
             Protection::Fresh | Protection::Encrypted => Some(&standing::ALREADY_ENCRYPTED),
-            // Once it is held it is not to get past us to the MTA.
-            Protection::Offered if !self.held || self.plan.starttls == StartTls::Terminate => None,
-            Protection::Offered | Protection::Clear => Some(&standing::NOT_OFFERED),
+            // It was held after it had been offered the MTA's.
+            Protection::Offered if self.held && self.plan.starttls == StartTls::Pass => {
+                Some(&standing::NOT_OFFERED)
+            }
+            Protection::Offered => None,
+            Protection::Clear => Some(&standing::NOT_OFFERED),
         }
     }
 

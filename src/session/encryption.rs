@@ -46,8 +46,11 @@ impl Session {
     #[cold]
     pub(super) fn begin_with_tls(&mut self, dialogue: &mut Dialogue) {
         match self.server() {
-            Ok(connection) => self.shake_hands(dialogue, connection),
-            Err(why) => dialogue.not_encrypted(&why),
+            Ok(connection) => drop(self.shake_hands(dialogue, connection)),
+            Err(why) => {
+                self.trouble(&why);
+                dialogue.not_encrypted(&why);
+            }
         }
     }
 
@@ -81,19 +84,27 @@ impl Session {
     pub(super) fn encrypt(&mut self, dialogue: &mut Dialogue, discarded: usize) {
         self.note_discarded(discarded);
         match self.prepared.take() {
-            Some(connection) => self.shake_hands(dialogue, *connection),
+            Some(connection) => {
+                if self.shake_hands(dialogue, *connection) {
+                    dialogue.encrypted();
+                }
+            }
             None => dialogue.not_encrypted("TLS: not prepared"),
         }
     }
 
-    fn shake_hands(&mut self, dialogue: &mut Dialogue, connection: Tls) {
+    /// The handshake; false if there was none.
+    fn shake_hands(&mut self, dialogue: &mut Dialogue, connection: Tls) -> bool {
         let limit = self.settings.time_limit.unwrap_or(limits::HANDSHAKE).min(limits::HANDSHAKE);
         match self.wires.encrypt(connection, limit) {
             Ok(encryption) => {
                 self.encryption = Some(Box::new(encryption));
-                dialogue.encrypted();
+                true
             }
-            Err(error) => dialogue.not_encrypted(&why(&error)),
+            Err(error) => {
+                dialogue.not_encrypted(&why(&error));
+                false
+            }
         }
     }
 
