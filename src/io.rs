@@ -196,15 +196,17 @@ impl Wires {
         ];
         let woken = self.waiter.wait(&mut fds, if news { Duration::ZERO } else { time })?;
         let [client, mta, out, also] = fds;
-        if of_tls && woken == Wakeup::Ready && client.revents | out.revents != 0 {
-            self.flush_tls()?;
-        }
+        // What went wrong with it, reading tells.
+        let broken = of_tls
+            && woken == Wakeup::Ready
+            && client.revents | out.revents != 0
+            && self.flush_tls().is_err();
         let is_in = |of: libc::pollfd| woken == Wakeup::Ready && of.revents & !libc::POLLOUT != 0;
         let event = match woken {
             Wakeup::TimedOut if !news => Event::TimedOut,
             Wakeup::Signal => Event::Signal,
             _ => Event::Ready {
-                client: news || (interest.client_in && is_in(client)),
+                client: news || broken || (interest.client_in && is_in(client)),
                 mta: interest.mta_in && is_in(mta),
             },
         };

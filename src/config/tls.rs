@@ -122,7 +122,7 @@ impl TlsSettings {
     }
 
     /// What becomes of STARTTLS; `inside`: a filter looks at what is sent behind it.
-    pub(crate) fn starttls(&self, inside: bool) -> StartTls {
+    fn starttls(&self, inside: bool) -> StartTls {
         match self.starttls {
             // On such a connection there is nothing left to encrypt.
             _ if self.implicit => StartTls::Hide,
@@ -134,8 +134,14 @@ impl TlsSettings {
 }
 
 /// What becomes of STARTTLS if nothing is said of it.
-pub(crate) fn without_certificate(inside: bool) -> StartTls {
+fn without_certificate(inside: bool) -> StartTls {
     if inside { StartTls::Hide } else { StartTls::Pass }
+}
+
+/// What becomes of STARTTLS with these settings, if there are any; `inside`: a filter looks
+/// at what is sent behind it.
+pub(crate) fn starttls(settings: Option<&TlsSettings>, inside: bool) -> StartTls {
+    settings.map_or_else(|| without_certificate(inside), |settings| settings.starttls(inside))
 }
 
 fn is_name(name: &str) -> bool {

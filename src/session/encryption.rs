@@ -31,8 +31,7 @@ impl Session {
     pub(super) fn starttls(&self, consult: Stages) -> StartTls {
         match &self.settings.tls {
             None if consult == Stages::NONE => StartTls::Pass,
-            None => tls::without_certificate(self.chain.looks_inside()),
-            Some(tls) => tls.starttls(self.chain.looks_inside()),
+            settings => tls::starttls(settings.as_deref(), self.chain.looks_inside()),
         }
     }
 
@@ -136,6 +135,8 @@ impl Session {
                 mta_out: !client.octets.is_empty(),
             };
             let heard = self.program.as_ref().map_or(-1, |program| program.errors());
+            // A client that is told that the MTA has closed has nothing left to do.
+            let limit = if mta.is_over() { limit.min(limits::LINGER) } else { limit };
             match self.wires.wait_with(interest, heard, limit) {
                 Ok((Event::Ready { client, mta }, program)) => {
                     if program {
@@ -146,7 +147,8 @@ impl Session {
                     }
                 }
                 Ok((Event::TimedOut, _)) => {
-                    said = "nothing was said for too long";
+                    let [_, mta] = &ways;
+                    said = if mta.is_over() { "" } else { "nothing was said for too long" };
                     break;
                 }
                 Ok((Event::Signal, _)) => {}

@@ -119,7 +119,7 @@ fn tell_more(line: &mut Line, encryption: &Encryption) {
         line.text(" cert=").text(certificate);
     }
     if encryption.resumed {
-        line.text(" tls_resumed=yes");
+        line.text(" resumed=yes");
     }
 }
 

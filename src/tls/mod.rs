@@ -132,6 +132,10 @@ impl Tls {
         let mut reader = self.connection.reader();
         let plain = reader.fill_buf()?;
         let room = into.capacity() - into.len();
+        if room == 0 {
+            // Nothing is not the end.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let taken = plain.get(..room).unwrap_or(plain);
         into.extend_from_slice(taken);
         let count = taken.len();

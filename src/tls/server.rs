@@ -14,6 +14,7 @@ use super::client_certificate::AnyCertificate;
 use super::tickets::Tickets;
 use crate::config::tls::TlsSettings;
 
+const NEWEST: &[&SupportedProtocolVersion] = &[&TLS13];
 /// All there are.
 const ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
@@ -31,7 +32,7 @@ impl Server {
     ) -> Result<(Server, Option<String>), String> {
         let certificates = Certificates::new(settings)?;
         let provider = Arc::new(default_provider());
-        let versions = if settings.only_newest { &ALL[..1] } else { ALL };
+        let versions = if settings.only_newest { NEWEST } else { ALL };
         let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .map_err(|error| error.to_string())?;

@@ -217,7 +217,7 @@ impl ProducesTickets for Tickets {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails so")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails so")]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;

@@ -18,8 +18,10 @@ mod mta;
 mod programs;
 mod relaying;
 mod surroundings;
+mod tls;
 mod units;
 mod users;
+mod validity;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         Some(seen) => {
             lists::check(&seen, &mut findings);
             programs::check(&seen, &mut findings);
+            tls::check(&seen, &mut findings);
             surroundings::check(&seen, &mut wires, &mut findings);
             mta::check(seen, wires, &mut findings);
         }
