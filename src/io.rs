@@ -26,8 +26,9 @@ pub(crate) struct Wires {
     /// The client is a socket in clear text, which is the usual case and the short way.
     client_is_plain: bool,
     client: Ends,
-    /// The client's connection is encrypted.
+    /// What encrypts the client's connection, and what is to do so.
     tls: Option<Box<Tls>>,
+    prepared: Option<Box<Tls>>,
     mta: Option<OwnedFd>,
     waiter: Waiter,
 }
@@ -82,6 +83,7 @@ impl Wires {
             client_is_plain: client_is_socket,
             client: Ends { socket: client_is_socket },
             tls: None,
+            prepared: None,
             mta: None,
             waiter: Waiter::new(Some(limits::SESSION)),
         }
@@ -288,15 +290,22 @@ impl Wires {
         }
     }
 
+    /// With this the client's connection will be encrypted; until then it is as before.
+    #[cold]
+    pub(crate) fn prepare(&mut self, tls: Tls) {
+        self.prepared = Some(Box::new(tls));
+    }
+
     /// Encrypts the client's connection, which takes no longer than this; also if the
     /// session is to end.
     ///
     /// # Errors
     /// Why it is not encrypted; there is no going on with it.
     #[cold]
-    pub(crate) fn encrypt(&mut self, tls: Tls, limit: Duration) -> io::Result<Encryption> {
-        let tls = self.tls.insert(Box::new(tls));
+    pub(crate) fn encrypt(&mut self, limit: Duration) -> io::Result<Encryption> {
+        self.tls = self.prepared.take();
         self.client_is_plain = false;
+        let Some(tls) = &mut self.tls else { return Err(io::ErrorKind::NotConnected.into()) };
         let end = Instant::now() + limit;
         while !tls.shake_hands(&mut self.client)? {
             let out = tls.wants_write();

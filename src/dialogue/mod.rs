@@ -278,10 +278,7 @@ impl Dialogue {
                     && self.client.has_room()
                     && self.passing == 0
                     && self.to_client.is_empty()
-                    && !matches!(
-                        self.state,
-                        State::Calling | State::StartTls(_) | State::Closing(_)
-                    )
+                    && !matches!(self.state, State::Calling | State::Closing(_))
             }
             Peer::Mta => self.connected && !self.mta_closed && self.mta.has_room(),
         }

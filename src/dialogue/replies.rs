@@ -2,7 +2,7 @@
 //! fit.
 
 use super::record::ABANDONED;
-use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, State, Transaction};
+use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, Protection, State, Transaction};
 use crate::limits;
 use crate::smtp::data::MailData;
 use crate::smtp::ehlo::{self, StartTls};
@@ -118,13 +118,14 @@ impl Dialogue {
             // HELO offers no extensions, whatever the MTA adds to its name.
             // A client that was held does not get out of sight.
             let pass = self.plan.starttls == StartTls::Pass && !self.held;
-            let mut offers = ehlo::filter(reply, *extended, pass);
-            if *extended && self.may_offer_starttls() {
-                reply.add(ehlo::STARTTLS);
-                offers.starttls = true;
-            }
+            let offers = ehlo::filter(reply, *extended, pass);
             self.pipelining = offers.pipelining;
-            self.greeted_anew(offers.starttls);
+            if self.plan.starttls == StartTls::Terminate
+                || offers.starttls
+                || self.protection != Protection::Clear
+            {
+                self.offer_starttls(reply, *extended, offers.starttls);
+            }
         }
         match &answer {
             Answer::Mta(reply) => reply.encode(self.to_client.tail()),

@@ -1,6 +1,7 @@
 //! STARTTLS (RFC 3207): done by us, or by the MTA past us.
 //!
-//! From the command on nothing of the client is read before the handshake. What is
+//! From the command on nothing of the client is read before the handshake: while our
+//! replies wait to be sent it is not, and behind them comes the handshake. What is
 //! there already was sent in clear text, by whoever, and is thrown away, so that it
 //! cannot be taken for something said under the protection of TLS; with the MTA's
 //! handshake the same goes for what the MTA sent behind its 220. What the client said
@@ -13,7 +14,8 @@
 use super::record::ABANDONED;
 use super::state::{Phase, Protection, Step};
 use super::{Dialogue, Ending, Outcome, Peer, State};
-use crate::smtp::ehlo::StartTls;
+use crate::smtp::ehlo::{self, StartTls};
+use crate::smtp::reply::Reply;
 use crate::smtp::standing::{self, Standing};
 use crate::stage::Stage;
 
@@ -27,6 +29,17 @@ impl Dialogue {
     /// Do we offer STARTTLS in a reply to EHLO now?
     pub(super) fn may_offer_starttls(&self) -> bool {
         self.plan.starttls == StartTls::Terminate && !self.is_encrypted()
+    }
+
+    /// The MTA accepted EHLO (`extended`) or HELO; `passed`: it offers STARTTLS, which is
+    /// to be its own.
+    #[cold]
+    pub(super) fn offer_starttls(&mut self, reply: &mut Reply, extended: bool, passed: bool) {
+        let ours = extended && self.may_offer_starttls();
+        if ours {
+            reply.add(ehlo::STARTTLS);
+        }
+        self.greeted_anew(ours || passed);
     }
 
     /// EHLO or HELO was accepted; `offered`: its reply offers STARTTLS.

@@ -45,7 +45,10 @@ impl Session {
     #[cold]
     pub(super) fn begin_with_tls(&mut self, dialogue: &mut Dialogue) {
         match self.server() {
-            Ok(connection) => drop(self.shake_hands(dialogue, connection)),
+            Ok(connection) => {
+                self.wires.prepare(connection);
+                self.shake_hands(dialogue);
+            }
             Err(why) => {
                 self.trouble(&why);
                 dialogue.not_encrypted(&why);
@@ -58,7 +61,7 @@ impl Session {
     pub(super) fn prepare(&mut self, dialogue: &mut Dialogue) {
         match self.server() {
             Ok(connection) => {
-                self.prepared = Some(Box::new(connection));
+                self.wires.prepare(connection);
                 dialogue.ready_to_encrypt();
             }
             Err(why) => {
@@ -82,20 +85,15 @@ impl Session {
     #[cold]
     pub(super) fn encrypt(&mut self, dialogue: &mut Dialogue, discarded: usize) {
         self.note_discarded(discarded);
-        match self.prepared.take() {
-            Some(connection) => {
-                if self.shake_hands(dialogue, *connection) {
-                    dialogue.encrypted();
-                }
-            }
-            None => dialogue.not_encrypted("TLS: not prepared"),
+        if self.shake_hands(dialogue) {
+            dialogue.encrypted();
         }
     }
 
     /// The handshake; false if there was none.
-    fn shake_hands(&mut self, dialogue: &mut Dialogue, connection: Tls) -> bool {
+    fn shake_hands(&mut self, dialogue: &mut Dialogue) -> bool {
         let limit = self.settings.time_limit.unwrap_or(limits::HANDSHAKE).min(limits::HANDSHAKE);
-        match self.wires.encrypt(connection, limit) {
+        match self.wires.encrypt(limit) {
             Ok(encryption) => {
                 self.encryption = Some(Box::new(encryption));
                 true

@@ -26,7 +26,6 @@ use crate::spool::Spool;
 use crate::stage::Stage;
 use crate::status::Status;
 use crate::sys;
-use crate::tls::Tls;
 use crate::upstream::Program;
 
 /// One session with one client.
@@ -69,8 +68,6 @@ pub(crate) struct Session {
     program_lines: u32,
     /// The client's connection is encrypted.
     encryption: Option<Box<Encryption>>,
-    /// It is about to be.
-    prepared: Option<Box<Tls>>,
 }
 
 impl Session {
@@ -110,7 +107,6 @@ impl Session {
             program: None,
             program_lines: 0,
             encryption: None,
-            prepared: None,
         }
     }
 
@@ -120,6 +116,7 @@ impl Session {
             self.note(&note);
         }
         let consult = self.chain.stages();
+        let implicit = self.begins_with_tls();
         let mut dialogue = Dialogue::new(Plan {
             time_limit: self.settings.time_limit,
             consult,
@@ -127,9 +124,9 @@ impl Session {
             original: self.settings.profile == Profile::Original,
             upstreams: self.settings.upstream.count(),
             starttls: self.starttls(consult),
-            encrypted: self.begins_with_tls(),
+            encrypted: implicit,
         });
-        if dialogue.is_encrypted() {
+        if implicit {
             self.begin_with_tls(&mut dialogue);
         }
         let ending = loop {

@@ -109,6 +109,35 @@ impl Session {
     }
 }
 
+/// Writes what was found out of the client, and how it protected the session.
+fn facts(
+    line: &mut Line,
+    host: Option<&Host>,
+    encryption: Option<&Encryption>,
+    authenticated: bool,
+) {
+    match host {
+        None => line.text(" ptr=- fcrdns=- dns=-"),
+        Some(host) => {
+            match &host.name {
+                Some(name) => line.outside(" ptr=", name),
+                None => line.text(" ptr=-"),
+            };
+            line.word(" fcrdns=", host.iprev.name());
+            line.number(" dns=", host.questions.into());
+            if let Some(trouble) = host.trouble {
+                line.word("/", trouble.name());
+            }
+            line.number("/", host.took.as_millis() as u64).text("ms")
+        }
+    };
+    match encryption {
+        None => line.text(" tls=-"),
+        Some(encryption) => line.text(" tls=").text(&encryption.name()),
+    };
+    line.text(if authenticated { " auth=yes" } else { " auth=-" });
+}
+
 /// What the session's line tells of an encrypted connection beside its version.
 #[cold]
 fn tell_more(line: &mut Line, encryption: &Encryption) {
@@ -121,12 +150,6 @@ fn tell_more(line: &mut Line, encryption: &Encryption) {
     if encryption.resumed {
         line.text(" resumed=yes");
     }
-}
-
-#[cold]
-fn encrypted(line: &mut Line, encryption: &Encryption, authenticated: bool) {
-    line.text(" tls=").text(&encryption.name());
-    line.text(if authenticated { " auth=yes" } else { " auth=-" });
 }
 
 /// Writes what there is to tell of a recipient; HELO name, sender and recipient as
@@ -167,25 +190,11 @@ pub(crate) fn session(
     authenticated: bool,
     took: Duration,
 ) {
-    match host {
-        None => line.text(" ptr=- fcrdns=- dns=-"),
-        Some(host) => {
-            match &host.name {
-                Some(name) => line.outside(" ptr=", name),
-                None => line.text(" ptr=-"),
-            };
-            line.word(" fcrdns=", host.iprev.name());
-            line.number(" dns=", host.questions.into());
-            if let Some(trouble) = host.trouble {
-                line.word("/", trouble.name());
-            }
-            line.number("/", host.took.as_millis() as u64).text("ms")
-        }
-    };
-    if let Some(encryption) = encryption {
-        encrypted(line, encryption, authenticated);
+    // The usual words in one piece.
+    if host.is_none() && encryption.is_none() && !authenticated {
+        line.text(" ptr=- fcrdns=- dns=- tls=- auth=-");
     } else {
-        line.text(if authenticated { " tls=- auth=yes" } else { " tls=- auth=-" });
+        facts(line, host, encryption, authenticated);
     }
     line.seconds(" t=", took);
 }

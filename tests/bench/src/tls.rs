@@ -1,5 +1,5 @@
 //! What an encrypted session costs, beside `openssl s_server`, which does the same handshake (P-256, X25519,
-//! AES-256-GCM) in one process that goes on running and does nothing else: no exec, no SMTP, no MTA.
+//! AES-128-GCM) in one process that goes on running and does nothing else: no exec, no SMTP, no MTA.
 
 use crate::figure::{Budget, Figure};
 use crate::measure::{Bench, IDLE_SESSIONS, figure, median};
@@ -187,9 +187,20 @@ impl Place {
     /// `openssl s_server`, on this CPU.
     fn openssl(&self, cpu: usize, more: &[&str]) -> io::Result<Openssl> {
         let mut command = Command::new("openssl");
-        command.args(["s_server", "-quiet", "-num_tickets", "1", "-accept", &PORT.to_string()]);
+        command.args([
+            "s_server",
+            "-quiet",
+            "-num_tickets",
+            "1",
+            "-serverpref",
+            "-ciphersuites",
+            "TLS_AES_128_GCM_SHA256",
+            "-accept",
+            &PORT.to_string(),
+        ]);
         command.args(["-cert", &self.file("crt"), "-key", &self.file("key")]).args(more);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // At the end of its input it would close the connection.
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // SAFETY: both functions only make system calls.
         unsafe {
             command.pre_exec(move || {

@@ -42,10 +42,10 @@ def run(*command, text="", limit=30):
     return done.returncode, done.stdout.decode("latin1")
 
 
-def s_client(port, lines, *options, starttls=True, pause=0.1):
+def s_client(port, lines, *options, starttls=True, pause=0.1, commands=False):
     """openssl s_client, which is told the lines one by one; what it printed."""
-    begin = ("-starttls", "smtp") if starttls else ()
-    process = subprocess.Popen(["openssl", "s_client", "-connect", "127.0.0.1:%d" % port, "-crlf", "-ign_eof", *begin, *options],
+    begin = (("-starttls", "smtp") if starttls else ()) + (() if commands else ("-ign_eof",))
+    process = subprocess.Popen(["openssl", "s_client", "-connect", "127.0.0.1:%d" % port, "-crlf", *begin, *options],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     time.sleep(3 * pause)
     for line in lines:
@@ -72,7 +72,7 @@ def with_openssl(wrapper, implicit):
         word = name.replace(" ", "").replace(".", "")
         said = s_client(TLS, letter(word), *options)
         ok("250 2.0.0" in said and found(word.encode()), "openssl: a message, " + name, said)
-    ok(wrapper.logged("verdict=pass", "tls=TLSv1.2/TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"), "the log has version and cipher")
+    ok(wrapper.logged("verdict=pass", "tls=TLSv1.2/TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"), "the log has version and cipher")
     said = s_client(IMPLICIT, letter("implicit"), starttls=False)
     ok(found(b"implicit") and implicit.logged("session=end", "tls=TLSv1.3/"), "openssl: TLS from the first octet", said)
     for version in ("tls1_3", "tls1_2"):
@@ -84,13 +84,13 @@ def with_openssl(wrapper, implicit):
         ok("New, TLSv1" in first and "Reused, TLSv1" in again and "Reused, TLSv1" in other,
            "openssl: %s is resumed in other processes" % version, first[-800:] + again[-800:])
     ok(wrapper.logged("session=end", "resumed=yes"), "the log says so")
-    said = s_client(TLS, ["EHLO client.test", "R", "NOOP", "QUIT"], "-tls1_2", pause=0.3).replace("-ign_eof", "")
-    ok("RENEGOTIATING" in said and "New, TLSv1.2" in said and said.count("New, TLSv1.2") == 1, "a renegotiation is refused", said[-800:])
+    said = s_client(TLS, ["EHLO client.test", "R"], "-tls1_2", pause=0.5, commands=True)
+    ok("RENEGOTIATING" in said and "no renegotiation" in said, "a renegotiation is refused", said[-800:])
     said = s_client(NEWEST, ["QUIT"], "-tls1_2")
     ok("alert protocol version" in said, "min_version: an older one gets an alert", said[-500:])
     for version in ("tls1_1", "tls1"):
         said = s_client(TLS, ["QUIT"], "-" + version, "-cipher", "ALL:@SECLEVEL=0")
-        ok("alert protocol version" in said, "%s gets an alert" % version, said[-500:])
+        ok("Cipher is (NONE)" in said and "alert" in said, "%s gets an alert" % version, said[:800])
 
 
 def with_swaks_and_curl(wrapper):
@@ -120,7 +120,7 @@ def with_mtas(wrapper, past):
     ok(b"TLS connection established to ec.test[127.0.0.1]:2601: TLSv1.3" in mta_log(), "Postfix says so, and trusts the certificate",
        mta_log()[-1500:].decode("latin1"))
     ok(wrapper.logged("verdict=pass", "to=<out@mx.test>", "tls=TLSv1.3/"), "the log has it")
-    status, said = run("posttls-finger", "-c", "-lsecure", "-F", "/tls/ca.crt", "[ec.test]:%d" % TLS, "ec.test")
+    status, said = run("posttls-finger", "-c", "-lsecure", "-F", "/tls/ca.crt", "[127.0.0.1]:%d" % TLS, "ec.test")
     ok("Verified TLS connection established" in said, "posttls-finger verifies it", said)
     status, said = run("exim4", "-odi", "-f", "x@client.test", "alice@mx.test", text=MESSAGE % ("exim", "exim", "text"))
     with open("/var/log/exim4/mainlog") as file:
@@ -147,7 +147,7 @@ def scan():
         ok(status == 0 and len(offered) >= 6 and not weak, "sslscan: %d suites, none weak" % len(offered), "%s\n%s" % (weak, said))
         for version in ("SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1"):
             ok(re.search(r"^%s\s+disabled" % re.escape(version), said, re.M), "sslscan: no " + version, said)
-        ok("Compression disabled" in said and "not vulnerable to heartbleed" in said, "sslscan: no compression, no heartbleed", said)
+        ok("Session renegotiation not supported" in said and "ompression enabled" not in said, "sslscan: no renegotiation, no compression", said)
 
 
 def main():
