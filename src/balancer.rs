@@ -45,6 +45,7 @@ impl Balancers {
         let facts = Facts {
             client,
             host: &host,
+            encryption: None,
             session: "",
             hello: &[],
             helo: &[],

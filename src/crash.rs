@@ -16,6 +16,7 @@ use crate::io::write_if_ready;
 use crate::log::line::Line;
 use crate::log::{Level, Log};
 use crate::smtp::standing;
+use crate::tls;
 
 /// From here on a panic ends the process in the way described.
 pub fn install(log: (LogTo, Style)) {
@@ -33,8 +34,12 @@ pub fn install(log: (LogTo, Style)) {
     }));
 }
 
-/// Sends a last word to the client, if it takes it at once.
+/// Sends a last word to the client, if it takes it at once; not on a connection that is
+/// encrypted, where it would be taken for an attack.
 pub fn say(reply: &[u8]) {
+    if tls::has_begun() {
+        return;
+    }
     let sent = send(stdin(), reply, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     if let Err(Errno::NOTSOCK | Errno::NOTCONN) = sent {
         let _ = write_if_ready(stdout(), reply);

@@ -85,6 +85,13 @@ pub(crate) fn age(date: &str, now: SystemTime) -> Option<u64> {
     today.checked_sub(day)
 }
 
+/// How many days it is until a date; below 0 if it is past, and `None` if it is none.
+#[must_use]
+pub(crate) fn until(date: &str, now: SystemTime) -> Option<i64> {
+    let today = now.duration_since(UNIX_EPOCH).ok()?.as_secs() / 86_400;
+    Some(day(date)? - i64::try_from(today).ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +130,7 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_secs(20_782 * 86_400 + 5);
         assert_eq!(age("2026-11-24", now), Some(1));
         assert_eq!(age("2026-11-26", now), None);
+        assert_eq!(until("2026-12-01", now), Some(6));
+        assert_eq!(until("2026-11-24", now), Some(-1));
     }
 }

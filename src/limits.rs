@@ -137,6 +137,17 @@ pub const PROGRAM_ANSWER: usize = 4096;
 /// A line of XCLIENT, CRLF included (Postfix, XCLIENT_README: 512).
 pub const XCLIENT_LINE: usize = 512;
 
+/// A handshake of TLS as a whole: of its few round trips each may lose a packet or two.
+pub const HANDSHAKE: Duration = Duration::from_secs(60);
+
+/// What is read of a TLS connection at once, in pieces of up to 4096 octets of the wire,
+/// before others have their turn.
+pub const TLS_RECORDS: usize = 64;
+
+/// What goes past us between client and MTA, without a word from either: as long as
+/// the longest wait for one of them.
+pub const TUNNEL_WAIT: Duration = END_OF_DATA_WAIT;
+
 /// What follows the first 16 octets of a binary PROXY header: the addresses have
 /// 36 at most, TLVs (a certificate's names, say) some hundreds.
 pub const PROXY_HEADER: usize = 4096;

@@ -172,6 +172,7 @@ impl Play {
         let facts = Facts {
             client: &client,
             host: &std::cell::OnceCell::new(),
+            encryption: None,
             session: "1.2",
             hello: b"EHLO x",
             helo: b"x",

@@ -17,6 +17,10 @@
 //! P! lifts         AUTH lifts what filters find of the peer (the same; `hides-auth`: not in clear)
 //! P! mtas 2        there are so many MTAs (the same); `xclient`: they learn who the client is by
 //!                  XCLIENT, `header`: by what is written first
+//! P! terminate     STARTTLS is ours (the same; `pass`: the MTA's; `unready`: ours, but there
+//!                  is no certificate)
+//! E! encrypts      the client's connection is encrypted; what follows is said in TLS
+//! E! passes        client and MTA speak TLS past us, until they are done
 //! F: rcpt pass     what the filters say when they are asked there, in this order: pass,
 //! F: rcpt hold rule            hold the client,
 //! F: rcpt 450 rule text        refuse; or change the message into what stands in the
@@ -39,6 +43,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use smtp_wrapper::dialogue::{Dialogue, Peer, Plan, Record, Step};
+use smtp_wrapper::smtp::ehlo::StartTls;
 use smtp_wrapper::smtp::refusal::{Refusal, RefusalCode};
 use smtp_wrapper::smtp::standing;
 use smtp_wrapper::smtp::xclient::{Name, Who};
@@ -107,6 +112,7 @@ fn read(path: PathBuf) -> File {
             (">M", "!") if rest == "closed" => Line::Event("hang up closed".to_owned()),
             (">M", "!") => Line::Event(rest.to_owned()),
             ("S", "!") => Line::Event(format!("end {rest}")),
+            ("E", "!") => Line::Event(rest.to_owned()),
             ("P", "!") => Line::Plans(rest.to_owned()),
             ("F", "=") => Line::Filters("message pass".to_owned(), Some(unescape(rest))),
             ("F", _) => Line::Filters(rest.to_owned(), None),
@@ -168,13 +174,14 @@ struct Run<'a> {
     refuses_once: bool,
     xclient: bool,
     header: bool,
+    unready: bool,
 }
 
 impl Run<'_> {
     fn run(file: &File, cut: Cut) {
         let mut plan = Plan::default();
         let mut filters = Vec::new();
-        let (mut xclient, mut header) = (false, false);
+        let (mut xclient, mut header, mut unready) = (false, false, false);
         for (_, line) in &file.lines {
             match line {
                 Line::Plans(words) => words.split(' ').for_each(|word| match word {
@@ -185,6 +192,9 @@ impl Run<'_> {
                     "xclient" => xclient = true,
                     "header" => header = true,
                     "mtas" => {}
+                    "terminate" => plan.starttls = StartTls::Terminate,
+                    "unready" => (plan.starttls, unready) = (StartTls::Terminate, true),
+                    "pass" => plan.starttls = StartTls::Pass,
                     number if number.parse::<usize>().is_ok() => {
                         plan.upstreams = number.parse().unwrap();
                     }
@@ -211,6 +221,7 @@ impl Run<'_> {
             refuses_once: false,
             xclient,
             header,
+            unready,
         };
         run.play();
     }
@@ -395,6 +406,18 @@ impl Run<'_> {
                     self.dialogue.sent(peer, count);
                 }
                 Step::HangUp => self.events.push("hang up closed".to_owned()),
+                Step::Prepare if self.unready => self.dialogue.cannot_encrypt(),
+                Step::Prepare => self.dialogue.ready_to_encrypt(),
+                Step::Encrypt(discarded) => {
+                    assert_eq!(discarded, 0);
+                    self.events.push("encrypts".to_owned());
+                    self.dialogue.encrypted();
+                }
+                Step::Tunnel(discarded) => {
+                    assert_eq!(discarded, 0);
+                    self.events.push("passes".to_owned());
+                    self.dialogue.tunnelled(1, "");
+                }
                 Step::Record(record) => self.events.extend(lines(&record)),
                 Step::Await => return,
                 Step::Close(ending) => {

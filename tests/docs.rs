@@ -10,9 +10,11 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use common::{Folder, Script, Session};
+use common::{Folder, Program, Script, Session, connection, tls};
 use regex::Regex;
+use rustls::version::TLS13;
 use smtp_wrapper::cli::{self, Listen, OPTIONS};
 use smtp_wrapper::config::sections::SECTIONS;
 use smtp_wrapper::config::{self, Settings, Source};
@@ -247,6 +249,29 @@ fn log_lines() -> Vec<String> {
     lifted.plays("S: 220 …\nC: EHLO x\nS: 250-…\nS: 250-…\nS: 250 …\nC: AUTH PLAIN =\nS: 235…");
     lifted.plays("C: MAIL FROM:<a@b>\nS: 250…\nC: RCPT TO:<c@d>\nS: 250…");
     lifted.quits();
+    let state = Folder::fresh();
+    let path = state.file("config.toml");
+    let (state, certificate, key) = (state.file(""), tls::pem("mx.crt"), tls::pem("mx.key"));
+    let text = format!(
+        "state = {state:?}\n[tls]\ncert = {certificate:?}\nkey = {key:?}\nclient_cert = \"ask\""
+    );
+    fs::write(&path, text).expect("a configuration");
+    let client = Arc::new(tls::client(&[&TLS13], true));
+    let encrypted = || {
+        let (ours, theirs) = connection();
+        let socket = ours.try_clone().expect("a socket");
+        let folder = Folder::fresh();
+        let command = Program::command(&folder.file(""));
+        let options = ["--config", path.to_str().expect("a path")];
+        let mut session = Session::on(ours, theirs, Script::polite(), folder, command, &options);
+        session.greets();
+        session.plays("C: STARTTLS\nS: 220 2.0.0 Ready to start TLS");
+        let mut client = tls::Encrypted::begins(&client, "mx.example.org", socket).shakes_hands();
+        client.quits();
+        session.ends(&[0]);
+        session.log.lines()
+    };
+    let (begun, resumed) = (encrypted(), encrypted());
     let mut second = Session::with_options(Script::absent(), &["--upstream", "unix:/nonexistent"]);
     second.plays("S: 421 4.3.0 Mail system not available, try again later\nS: (closed)");
     second.ends(&[75]);
@@ -257,6 +282,8 @@ fn log_lines() -> Vec<String> {
         held.log.lines(),
         lifted.log.lines(),
         second.log.lines(),
+        begun,
+        resumed,
     ]
     .concat()
 }
@@ -334,6 +361,8 @@ fn the_limits_are_in_the_manual_page() {
     page.says(&format!("{} octets of an answer that refuses", limits::PROGRAM_ANSWER));
     page.says(&format!("{} octets of recipients", limits::PROGRAM_RECIPIENTS));
     page.says(&format!("{} seconds of grace", limits::PROGRAM_GRACE.as_secs_f64()));
+    page.says(&format!("A handshake takes {} seconds at most", seconds(limits::HANDSHAKE)));
+    page.says(&format!("says a word for {} seconds", seconds(limits::TUNNEL_WAIT)));
     page.says(&format!("Session {} seconds", seconds(limits::SESSION)));
     page.says(&format!("Address of the MTA {} seconds", seconds(limits::CONNECT_WAIT)));
     page.says(&format!("Several MTAs {} seconds", seconds(limits::NEXT_MTA_WAIT)));

@@ -183,7 +183,7 @@ impl Run {
                 // The client has said all, and goes.
                 Step::Await => self.dialogue.closed(Peer::Client),
                 Step::Record(_) => {}
-                Step::Keep(_) | Step::Pour(_) => panic!("nothing is kept"),
+                _ => panic!("nothing is kept or encrypted"),
             }
         }
         panic!("no end");

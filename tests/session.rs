@@ -252,7 +252,7 @@ fn an_mta_without_pipelining_gets_one_command_at_a_time() {
 
 #[test]
 fn only_understood_keywords_are_offered() {
-    let mut s = Session::with(Script::polite().on(
+    let script = Script::polite().on(
         "EHLO",
         "250-mta.test greets you
          250-PIPELINING
@@ -271,7 +271,8 @@ fn only_understood_keywords_are_offered() {
          250-SMTPUTF8
          250-ENHANCEDSTATUSCODES
          250 HELP",
-    ));
+    );
+    let mut s = Session::with_options(script, &["--starttls", "hide"]);
     s.plays(
         "S: 220 mta.test ESMTP
          C: EHLO client.example

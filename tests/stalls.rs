@@ -89,7 +89,7 @@ impl Driver {
                 Step::Record(record) => record,
                 Step::Await => return,
                 Step::Close(ending) => return self.log.push(ending.name().to_owned()),
-                Step::Consult(_) | Step::Keep(_) | Step::Pour(_) => panic!("without filters"),
+                _ => panic!("without filters and TLS"),
             };
             let (verdict, rule) = (record.outcome.verdict(), record.outcome.rule);
             for to in &record.transaction.to {

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use super::values::{IPREV, number, positive, program, seconds, word};
 use super::{Check, Desk, Given, Listen, Mode};
 use crate::config::settings::{self, LogTo, Settings};
+use crate::config::tls;
 use crate::tool::replay::FAIL_ON;
 use crate::tool::report::Wanted;
 
@@ -157,6 +158,16 @@ pub const OPTIONS: &[Opt] = &[
         }),
     },
     Opt {
+        names: &["--auth-in-clear"],
+        value: "",
+        help: "AUTH is offered in clear text beside STARTTLS, too",
+        scope: Scope::Session,
+        set: Set::Session(|s, _| {
+            s.auth_in_clear = true;
+            Ok(())
+        }),
+    },
+    Opt {
         names: &["--hostname"],
         value: "NAME",
         help: "our name, for clients that are held until RCPT (the system's)",
@@ -186,6 +197,39 @@ pub const OPTIONS: &[Opt] = &[
         help: "how the MTA learns who the client is: xclient, proxy-v1, proxy-v2 or none (none)",
         scope: Scope::Session,
         set: Set::Session(|s, v| word(v, settings::IDENTITIES).map(|i| s.identity = i)),
+    },
+    Opt {
+        names: &["--starttls"],
+        value: "WHO",
+        help: "terminate: we encrypt; pass: the MTA does; hide: nobody (by what is configured)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| {
+            word(v, tls::STARTTLS).map(|who| s.tls.get_or_insert_default().starttls = Some(who))
+        }),
+    },
+    Opt {
+        names: &["--tls-cert"],
+        value: "FILE",
+        help: "our certificate, PEM; given again, others by name (none)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| s.tls.get_or_insert_default().option(v, false)),
+    },
+    Opt {
+        names: &["--tls-key"],
+        value: "FILE",
+        help: "its private key, PEM; as often as --tls-cert (in the certificate's file)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| s.tls.get_or_insert_default().option(v, true)),
+    },
+    Opt {
+        names: &["--tls-implicit"],
+        value: "",
+        help: "clients begin with TLS, as on port 465",
+        scope: Scope::Session,
+        set: Set::Session(|s, _| {
+            s.tls.get_or_insert_default().implicit = true;
+            Ok(())
+        }),
     },
     Opt {
         names: &["--greet-delay"],

@@ -11,6 +11,7 @@ pub mod sections;
 pub mod settings;
 mod text;
 pub mod time;
+pub mod tls;
 mod trace;
 
 use std::fmt;

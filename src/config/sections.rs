@@ -1,6 +1,6 @@
 //! Every table and key of the configuration, for the manual, and to find mistyped ones.
 
-use super::dns;
+use super::{dns, tls};
 use crate::filter::Key;
 
 /// A table of the configuration and its keys, for the manual; the head of the
@@ -78,6 +78,11 @@ pub const SECTIONS: &[Section] = &[
                 help: "whether AUTH at the MTA lifts refusals of the client or sender (false)",
             },
             Key {
+                name: "auth_in_clear",
+                value: "true or false",
+                help: "whether AUTH is offered in clear text beside STARTTLS (false)",
+            },
+            Key {
                 name: "proxy_from",
                 value: "list",
                 help: "balancers whose connections begin with a PROXY header (none)",
@@ -106,6 +111,7 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section { name: "dns", keys: dns::KEYS },
+    Section { name: "tls", keys: tls::KEYS },
     Section {
         name: "tarpit",
         keys: &[Key {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys, ListFiles};
+use super::tls::TlsSettings;
 use super::trace::Traces;
 use crate::balancer::Balancers;
 use crate::limits;
@@ -159,12 +160,16 @@ pub struct Settings {
     pub postmaster: bool,
     /// AUTH at the MTA lifts refusals of the peer.
     pub auth_lifts: bool,
+    /// AUTH is offered in clear text though the session could be encrypted.
+    pub auth_in_clear: bool,
     /// Whose replies are given.
     pub profile: Profile,
     /// Clients in the tarpit at once.
     pub tarpit_at_once: u32,
     /// Who is asked for names; `None`: all as without the table.
     pub dns: Option<Box<Dns>>,
+    /// How connections are encrypted; `None`: all as without the table.
+    pub tls: Option<Box<TlsSettings>>,
     /// The filters that run without a configuration judge local addresses too.
     pub judge_local: bool,
     /// Filters asked for by options of the original.
@@ -187,9 +192,11 @@ impl Default for Settings {
             hostname: None,
             postmaster: true,
             auth_lifts: false,
+            auth_in_clear: false,
             profile: Profile::Own,
             tarpit_at_once: limits::TARPIT_AT_ONCE,
             dns: None,
+            tls: None,
             judge_local: false,
             original: OriginalFilters::default(),
         }
@@ -215,6 +222,7 @@ impl Settings {
                 "log" => self.read_log(&keys),
                 "tarpit" => self.read_tarpit(&keys),
                 "dns" => self.read_dns(&keys),
+                "tls" => TlsSettings::read(&keys).map(|tls| self.tls = Some(Box::new(tls))),
                 _ => Ok(()),
             };
             read.map_err(|bad| (table.name, bad))?;
@@ -250,7 +258,8 @@ impl Settings {
                         (exec:) finds the client in its environment";
             return Err(what.to_owned());
         }
-        self.agree_on_auth().map_err(|what| format!("auth_lifts {what}"))
+        self.agree_on_auth().map_err(|what| format!("auth_lifts {what}"))?;
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.agree())
     }
 
     fn agree_on_auth(&self) -> Result<(), &'static str> {
@@ -274,6 +283,7 @@ impl Settings {
         }
         let postmaster = keys.choice("postmaster", &[("accept", true), ("judge", false)])?;
         self.postmaster = postmaster.unwrap_or(self.postmaster);
+        self.auth_in_clear |= keys.flag("auth_in_clear")?;
         if keys.flag("auth_lifts")? {
             self.auth_lifts = true;
             self.agree_on_auth().map_err(|what| keys.wrong("auth_lifts", what))?;

@@ -9,9 +9,10 @@
 //! Rejected: answering EHLO and AUTH ourselves and calling the MTA with the first AUTH. The mechanisms
 //! that are offered are the MTA's, and SCRAM binds what was offered.
 
-use super::{Dialogue, Expected, State};
+use super::{Dialogue, Expected, Protection, State};
 use crate::limits;
 use crate::smtp::command::{self, Command};
+use crate::smtp::ehlo::StartTls;
 use crate::smtp::standing::{self, Standing};
 use crate::stage::{Ruling, Stage};
 
@@ -75,12 +76,22 @@ impl Dialogue {
     pub(super) fn auth_objection(&self, in_transaction: bool) -> Option<&'static Standing> {
         match () {
             () if !self.connected => None,
-            () if self.plan.hides_auth => Some(&standing::AUTH_IN_CLEAR),
+            () if self.hides_auth() => Some(&standing::AUTH_IN_CLEAR),
             () if in_transaction || self.summary.authenticated.is_some() => {
                 Some(&standing::AUTH_NOT_NOW)
             }
             () => None,
         }
+    }
+
+    /// Is AUTH kept from the client until the session is encrypted?
+    pub(super) fn hides_auth(&self) -> bool {
+        self.plan.hides_auth
+            && match self.plan.starttls {
+                StartTls::Terminate => !self.is_encrypted(),
+                StartTls::Pass => self.protection == Protection::Offered,
+                StartTls::Hide => false,
+            }
     }
 
     /// AUTH goes to the MTA.
@@ -152,7 +163,7 @@ impl Dialogue {
     /// off. It may yet offer AUTH when the session is encrypted.
     #[inline(always)] // Most have nothing put off.
     pub(super) fn hold_without_auth(&mut self) {
-        if self.auth.is_some() && !self.offered.auth && !self.plan.hides_auth && !self.is_lifted() {
+        if self.auth.is_some() && !self.offered.auth && !self.hides_auth() && !self.is_lifted() {
             self.hold_what_is_put_off();
         }
     }

@@ -1,8 +1,10 @@
 //! The client's lines: framed, judged, and forwarded or refused.
 
-use super::{Answer, Dialogue, Ending, Expected, State, Transaction};
+use super::state::Phase;
+use super::{Answer, Dialogue, Ending, Expected, Protection, State, Transaction};
 use crate::limits;
 use crate::smtp::command::{self, Command};
+use crate::smtp::ehlo::StartTls;
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::standing::{self, Standing};
 use crate::stage::{Ruling, Stage};
@@ -24,6 +26,7 @@ impl Dialogue {
             | State::Judging
             | State::Handing
             | State::Pouring
+            | State::StartTls(_)
             | State::Closing(_) => self.client_end(),
             State::Data(_) => self.data_input(),
             State::Chunk => self.chunk_input(),
@@ -94,18 +97,19 @@ impl Dialogue {
     /// Deals with a complete line; false when it has to wait for its turn.
     fn client_line(&mut self, line: &[u8]) -> bool {
         let size = self.skipped + line.len() + CRLF;
-        if matches!(self.state, State::Auth) {
-            return self.auth_line(line, size);
-        }
         let limit = if command::is_auth(line) { limits::AUTH_LINE } else { limits::COMMAND_LINE };
         let command = match size > limit {
             false => command::parse(line),
             true if command::is_bdat(line) => Err(&standing::BAD_CHUNK),
             true => Err(&standing::LINE_TOO_LONG),
         };
-        if let State::Alone(otherwise) = self.state {
-            self.answer_alone(command, otherwise);
-            return true;
+        match self.state {
+            State::Auth => return self.auth_line(line, size),
+            State::Alone(otherwise) => {
+                self.answer_alone(command, otherwise);
+                return true;
+            }
+            _ => {}
         }
         match command {
             Ok(command) => match self.objection(command) {
@@ -208,6 +212,10 @@ impl Dialogue {
     /// what it would make of it makes no difference.
     fn objection(&self, command: Command<'_>) -> Option<&'static Standing> {
         match (command, self.transaction.as_ref().filter(|t| !t.refused)) {
+            (Command::StartTls, _) => self.no_starttls(),
+            (Command::Mail(_) | Command::Auth, None) if self.protection == Protection::Fresh => {
+                Some(&standing::NEED_HELLO)
+            }
             (Command::Mail(_), Some(_)) => Some(&standing::NESTED_MAIL),
             (Command::Mail(envelope), None) => {
                 let refused = !self.offered.binarymime && envelope.is_binary();
@@ -238,6 +246,9 @@ impl Dialogue {
     fn forward(&mut self, command: Command<'_>, line: &[u8]) {
         let out = self.to_mta.tail();
         let expected = match command {
+            Command::StartTls if self.plan.starttls == StartTls::Terminate => {
+                return self.state = State::StartTls(Phase::Asked);
+            }
             Command::Mail(envelope) => {
                 let lines = encode_and_keep(&envelope, out, self.plan.keep);
                 let from = envelope.path.to_vec();
@@ -270,6 +281,7 @@ impl Dialogue {
                         self.auth_begins(line);
                         Expected::Auth
                     }
+                    Command::StartTls => Expected::StartTls,
                     Command::Quit => Expected::Quit,
                     Command::Bdat { .. }
                     | Command::Noop

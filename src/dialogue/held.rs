@@ -13,7 +13,7 @@
 //! each would cost the MTA a process.
 
 use super::record::ABANDONED;
-use super::state::Question;
+use super::state::{Phase, Question};
 use super::{Answer, Dialogue, Ending, Expected, Outcome, State, Transaction, View};
 use crate::smtp::command::Command;
 use crate::smtp::ehlo::{self, Offered};
@@ -165,9 +165,15 @@ impl Dialogue {
                 self.summary.hello = line.to_vec();
                 self.offered = Offered { pipelining: extended, ..Offered::default() };
                 self.say_with_name(250, !extended, "");
+                let starttls = extended && self.may_offer_starttls();
+                self.greeted_anew(starttls);
                 let last = OFFERED.len() - 1;
                 for (n, keyword) in OFFERED.iter().enumerate().filter(|_| extended) {
-                    encode_line(250, n == last, keyword.as_bytes(), self.to_client.tail());
+                    let last = n == last && !starttls;
+                    encode_line(250, last, keyword.as_bytes(), self.to_client.tail());
+                }
+                if starttls {
+                    encode_line(250, true, ehlo::STARTTLS.as_bytes(), self.to_client.tail());
                 }
             }
             Command::Mail(envelope) => {
@@ -187,6 +193,7 @@ impl Dialogue {
                 self.end_transaction(Outcome::none(Stage::Data, ABANDONED));
                 self.say(&standing::OK);
             }
+            Command::StartTls => self.state = State::StartTls(Phase::Asked),
             Command::Noop => self.say(&standing::OK),
             Command::Vrfy => self.say(&standing::CANNOT_VERIFY),
             Command::Auth | Command::Other => drop(self.refuse(&standing::NOT_OFFERED)),

@@ -26,7 +26,9 @@
 //!    (`chunking`).
 //! 9. Where AUTH may lift what filters found of the peer, the MTA is called all the same, and
 //!    the client is held at MAIL (`auth`).
-//! 10. Everything is bounded: what is read, what waits to be written, what is
+//! 10. What a peer sent before a handshake of TLS counts for nothing behind it
+//!     (`starttls`).
+//! 11. Everything is bounded: what is read, what waits to be written, what is
 //!     remembered of a transaction, how many errors are forgiven.
 //!
 //! # States
@@ -39,11 +41,14 @@
 //!             4yz, 5yz                                Alone
 //!             4yz or lost, and there is another MTA   Calling (`introduction`)
 //! Commands    334 to AUTH                             Auth
+//!             STARTTLS, its turn, or 220 of the MTA   StartTls
 //!             354 to DATA, ours if it is kept         Data
 //!             a held client's RCPT is let through     Calling
 //!             BDAT                                    Chunk
 //!             MTA confused, or lost behind a message  Alone
 //! Auth        a line of the client                    Commands
+//! StartTls    encrypted, or not ready to              Commands
+//!             no handshake, or MTA's TLS is over      Closing
 //! CatchingUp  the MTA said yes to it all, or no       Commands
 //! Data        end of mail data                        Commands (EndOfData is expected)
 //!             end of mail data that is kept           Judging
@@ -68,6 +73,7 @@ mod introduction;
 mod mail_data;
 mod record;
 mod replies;
+mod starttls;
 mod state;
 mod waits;
 
@@ -87,7 +93,7 @@ use introduction::Introduction;
 use record::Answer;
 pub use record::{Ending, Outcome, Record, Transaction};
 pub use state::{Conduct, Peer, Plan, Step, Summary, View, helo};
-use state::{Expected, Question, State};
+use state::{Expected, Protection, Question, State};
 
 /// A session's dialogue.
 #[derive(Debug)]
@@ -141,6 +147,8 @@ pub struct Dialogue {
     chunks: Option<Box<Chunks>>,
     /// What AUTH is about, if it is about anything.
     auth: Option<Box<Auth>>,
+    /// What protects the client's connection.
+    protection: Protection,
     /// The client has not sent a line yet.
     first_line: bool,
     /// Octets of an overlong line that were thrown away.
@@ -190,6 +198,7 @@ impl Dialogue {
             offered: Offered::default(),
             chunks: None,
             auth: None,
+            protection: if plan.encrypted { Protection::Encrypted } else { Protection::Clear },
             first_line: true,
             skipped: 0,
             errors: 0,
@@ -230,6 +239,7 @@ impl Dialogue {
             (State::Closing(ending), _) => Step::Close(*ending),
             (_, Some(question)) => Step::Consult(question.stage),
             (State::Calling, _) => Step::Call,
+            (State::StartTls(phase), _) => self.starttls_step(*phase),
             (State::Pouring, _) if !self.mta_deaf => Step::Pour(self.to_mta.tail()),
             _ => Step::Await,
         }

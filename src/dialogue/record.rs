@@ -113,6 +113,10 @@ pub enum Ending {
     Refused(&'static str),
     /// The MTA said 421.
     MtaClosed,
+    /// There was no handshake of TLS.
+    NoTls,
+    /// Client and MTA spoke TLS with each other to the end.
+    Tunnelled,
 }
 
 impl Ending {
@@ -126,6 +130,8 @@ impl Ending {
             Ending::Closed(standing) => standing.rule,
             Ending::Refused(rule) => rule,
             Ending::MtaClosed => "mta.closed",
+            Ending::NoTls => "tls.failed",
+            Ending::Tunnelled => "tls.passed",
         }
     }
 
@@ -136,7 +142,11 @@ impl Ending {
             Ending::Closed(_) | Ending::Refused(_) | Ending::MtaClosed => {
                 Outcome::none(at, self.name())
             }
-            Ending::Quit | Ending::ClientLeft | Ending::ClientStuck => Outcome::none(at, ABANDONED),
+            Ending::Quit
+            | Ending::ClientLeft
+            | Ending::ClientStuck
+            | Ending::NoTls
+            | Ending::Tunnelled => Outcome::none(at, ABANDONED),
         }
     }
 }

@@ -2,10 +2,10 @@
 //! fit.
 
 use super::record::ABANDONED;
-use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, State, Transaction};
+use super::{Answer, Conduct, Dialogue, Ending, Expected, Outcome, Protection, State, Transaction};
 use crate::limits;
 use crate::smtp::data::MailData;
-use crate::smtp::ehlo::{self, Withheld};
+use crate::smtp::ehlo::{self, StartTls, Withheld};
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::reply::Reply;
 use crate::smtp::standing::{self, Standing};
@@ -19,6 +19,7 @@ impl Expected {
             (4 | 5, _) => true,
             (2, Expected::Greeting | Expected::Xclient) => reply.code == 220,
             (2, Expected::Auth) => reply.code == 235,
+            (2, Expected::StartTls) => reply.code == 220,
             (2, Expected::Data | Expected::OurData | Expected::ChunkData) => false,
             (2, Expected::Rcpt { .. }) => matches!(reply.code, 250..=252),
             (2, Expected::Other) => !matches!(reply.code, 220 | 221 | 235),
@@ -116,7 +117,13 @@ impl Dialogue {
 
     /// What the client is not offered though the MTA has it.
     pub(super) fn withheld(&self) -> Withheld {
-        Withheld { binarymime: self.plan.keep, auth: self.plan.hides_auth }
+        Withheld {
+            binarymime: self.plan.keep,
+            auth: self.hides_auth(),
+            auth_beside_starttls: self.plan.hides_auth,
+            // A client that was held does not get out of sight.
+            starttls: self.plan.starttls != StartTls::Pass || self.held,
+        }
     }
 
     /// Gives the client its answer, and does what follows from it.
@@ -127,6 +134,12 @@ impl Dialogue {
         {
             // HELO offers no extensions, whatever the MTA adds to its name.
             self.offered = ehlo::filter(reply, *extended, self.withheld());
+            if self.plan.starttls == StartTls::Terminate
+                || self.offered.starttls
+                || self.protection != Protection::Clear
+            {
+                self.offer_starttls(reply, *extended);
+            }
         }
         match &answer {
             Answer::Mta(reply) => reply.encode(self.to_client.tail()),
@@ -167,8 +180,9 @@ impl Dialogue {
             Expected::Chunk if !positive => self.message(false, &answer),
             Expected::Chunk => {}
             Expected::Auth => self.auth_answered(answer.code()),
+            Expected::StartTls if positive => self.pass_to_mta(),
             Expected::Quit => self.close(Ending::Quit),
-            Expected::Hello { .. } | Expected::Rset | Expected::Other => {}
+            Expected::Hello { .. } | Expected::Rset | Expected::StartTls | Expected::Other => {}
             // Not the client's, or never the MTA's.
             Expected::OurEhlo
             | Expected::Xclient
@@ -298,6 +312,7 @@ impl Dialogue {
                 Some(expected) => self.give_up_outstanding(expected, reply),
                 None => self.say_and_close(&standing::MTA_AWAY),
             },
+            State::StartTls(_) => self.say_and_close(&standing::MTA_AWAY),
             State::Arrived | State::Discarding(_) | State::Alone(_) | State::Closing(_) => {}
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::record::{Answer, Ending, Outcome, Record};
 use crate::smtp::data::MailData;
+use crate::smtp::ehlo::StartTls;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::standing::Standing;
 use crate::stage::{Stage, Stages};
@@ -29,6 +30,10 @@ pub struct Plan {
     pub auth_lifts: bool,
     /// AUTH is not for sessions in clear text, as they can be encrypted first.
     pub hides_auth: bool,
+    /// What becomes of STARTTLS.
+    pub starttls: StartTls,
+    /// The client's connection is encrypted before its first octet.
+    pub encrypted: bool,
 }
 
 /// Either end of the relay.
@@ -70,6 +75,15 @@ pub enum Step<'a> {
     Pour(&'a mut Vec<u8>),
     /// Log what became of these recipients.
     Record(Box<Record>),
+    /// Get ready to encrypt the client's connection; then
+    /// [`super::Dialogue::ready_to_encrypt`] or [`super::Dialogue::cannot_encrypt`].
+    Prepare,
+    /// Encrypt it; then [`super::Dialogue::encrypted`] or
+    /// [`super::Dialogue::not_encrypted`]. So many octets of the client were thrown away.
+    Encrypt(usize),
+    /// Client and MTA speak TLS with each other from here on; then
+    /// [`super::Dialogue::tunnelled`]. So many octets of both were thrown away.
+    Tunnel(usize),
     /// Nothing can be done until a peer sends something.
     Await,
     /// The session is over; everything for the client is sent.
@@ -102,6 +116,8 @@ pub(super) enum Expected {
     Chunk,
     Auth,
     Rset,
+    /// STARTTLS, which the MTA is to do.
+    StartTls,
     /// NOOP, VRFY, EXPN, HELP.
     Other,
     Quit,
@@ -138,6 +154,8 @@ pub(super) enum State {
     Commands,
     /// The client's next line answers the MTA's 334 (RFC 4954 4).
     Auth,
+    /// The client said STARTTLS, and nothing it sends is read any more.
+    StartTls(Phase),
     /// What the client sends is mail data, for the MTA.
     Data(MailData),
     /// What the client sends is a chunk (see `chunking`).
@@ -155,6 +173,31 @@ pub(super) enum State {
     Alone(&'static Standing),
     /// What waits for the client is sent, then the connection is closed.
     Closing(Ending),
+}
+
+/// How far STARTTLS is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It was said, and we are to get ready.
+    Asked,
+    /// We said 220.
+    Agreed,
+    /// The MTA said 220.
+    Passed,
+}
+
+/// What protects the client's connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// Nothing.
+    #[default]
+    Clear,
+    /// Nothing, but the client was offered STARTTLS.
+    Offered,
+    /// TLS; what the client said before is forgotten, and it is to say EHLO again.
+    Fresh,
+    /// TLS.
+    Encrypted,
 }
 
 /// Mail data that nobody gets. In a box: the state is looked at all the time.

@@ -131,6 +131,18 @@ impl Chain {
         self.links.iter().filter(move |link| link.stages.has(stage)).map(move |l| l.found(stage))
     }
 
+    /// The filters that want to know what the client says, and not only who it is.
+    pub fn inside(&self) -> impl Iterator<Item = &'static str> {
+        let inside = self.links.iter().filter(|link| link.stages.has_after(Stage::Connect));
+        inside.map(|link| link.policy.name)
+    }
+
+    /// Is there one?
+    #[must_use]
+    pub fn looks_inside(&self) -> bool {
+        self.inside().next().is_some()
+    }
+
     /// May the client's host names be needed?
     #[must_use]
     pub fn needs_host(&self, client: &Client) -> bool {

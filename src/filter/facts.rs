@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::activation::Client;
+use crate::encryption::Encryption;
 use crate::host::Host;
 use crate::spool::Spool;
 
@@ -13,6 +14,8 @@ pub struct Facts<'a> {
     pub client: &'a Client,
     /// Its host names, once a filter or list has needed them.
     pub host: &'a OnceCell<Host>,
+    /// What encrypts its connection, if anything does.
+    pub encryption: Option<&'a Encryption>,
     /// The session's name in the log.
     pub session: &'a str,
     /// The HELO or EHLO line, without CRLF; empty before.

@@ -137,6 +137,7 @@ mod tests {
         let facts = Facts {
             client: &client,
             host: &std::cell::OnceCell::new(),
+            encryption: None,
             session: "",
             hello: b"",
             helo: b"",

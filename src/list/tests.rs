@@ -60,6 +60,7 @@ fn find(list: &List, ip: &str, helo: &str, from: &str, to: &str) -> Option<Hit> 
     let facts = Facts {
         client: &client,
         host: &host,
+        encryption: None,
         session: "",
         hello: b"",
         helo: helo.as_bytes(),

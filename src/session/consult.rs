@@ -125,7 +125,7 @@ impl Session {
         let mut floor = Floor::new(
             &self.settings,
             &self.client,
-            &self.wires,
+            &mut self.wires,
             (inbox, closed, stage),
             (&mut self.log, &mut self.line, &mut self.status),
             (&mut self.naming, &self.host),
@@ -135,6 +135,7 @@ impl Session {
         let facts = Facts {
             client: &self.client,
             host: &self.host,
+            encryption: self.encryption.as_deref(),
             session: &name,
             hello: view.hello,
             helo: helo(view.hello),

@@ -22,7 +22,7 @@ use crate::sys::{self, Wakeup};
 pub(super) struct Floor<'a> {
     settings: &'a Settings,
     client: &'a Client,
-    wires: &'a Wires,
+    wires: &'a mut Wires,
     /// The client's inbox, which may fill while a filter waits.
     inbox: Inbox,
     closed: bool,
@@ -45,7 +45,7 @@ impl<'a> Floor<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         client: &'a Client,
-        wires: &'a Wires,
+        wires: &'a mut Wires,
         (inbox, closed, stage): (Inbox, bool, Stage),
         (log, line, status): (&'a mut Log, &'a mut Line, &'a mut Status),
         (naming, host): (&'a mut Naming, &'a OnceCell<Host>),

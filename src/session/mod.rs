@@ -2,6 +2,7 @@
 //! clock and the log. The only place that knows both sockets.
 
 pub(crate) mod consult;
+mod encryption;
 mod floor;
 mod mta;
 pub(crate) mod records;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::activation::Client;
 use crate::config::{Identity, Loaded, Profile, Settings};
 use crate::dialogue::{Dialogue, Ending, Peer, Plan, Step};
+use crate::encryption::Encryption;
 use crate::exit;
 use crate::filter::{self, chain::Chain};
 use crate::host::{self, Host, Naming};
@@ -64,6 +66,8 @@ pub(crate) struct Session {
     program: Option<Box<Program>>,
     /// How many lines the log has of such programs.
     program_lines: u32,
+    /// The client's connection is encrypted.
+    encryption: Option<Box<Encryption>>,
 }
 
 impl Session {
@@ -102,6 +106,7 @@ impl Session {
             edition,
             program: None,
             program_lines: 0,
+            encryption: None,
         }
     }
 
@@ -117,6 +122,7 @@ impl Session {
             self.begin_trace(&traces);
         }
         let consult = self.chain.stages();
+        let implicit = self.begins_with_tls();
         let mut dialogue = Dialogue::new(Plan {
             time_limit: self.settings.time_limit,
             consult,
@@ -124,8 +130,13 @@ impl Session {
             original: self.settings.profile == Profile::Original,
             upstreams: self.settings.upstream.count(),
             auth_lifts: self.settings.auth_lifts,
-            hides_auth: false,
+            hides_auth: !self.settings.auth_in_clear,
+            starttls: self.starttls(consult),
+            encrypted: implicit,
         });
+        if implicit {
+            self.begin_with_tls(&mut dialogue);
+        }
         let ending = loop {
             match dialogue.step() {
                 Step::Call => self.call(&mut dialogue),
@@ -145,6 +156,9 @@ impl Session {
                     self.poured(&mut dialogue, read);
                 }
                 Step::Record(record) => self.log_recipients(&dialogue, &record),
+                Step::Prepare => self.prepare(&mut dialogue),
+                Step::Encrypt(discarded) => self.encrypt(&mut dialogue, discarded),
+                Step::Tunnel(discarded) => self.tunnel(&mut dialogue, discarded),
                 Step::Await => self.wait(&mut dialogue),
                 Step::Close(ending) => break ending,
             }
@@ -156,10 +170,13 @@ impl Session {
         self.log_session(&dialogue, ending);
         self.status.stopping();
         self.leave_program(dialogue.summary().messages > 0);
+        if self.encryption.is_some() {
+            self.wires.finish_tls();
+        }
         let client_is_done = match ending {
             Ending::Quit => !dialogue.has_unread(),
-            Ending::ClientLeft | Ending::ClientStuck => true,
-            Ending::Closed(_) | Ending::Refused(_) | Ending::MtaClosed => false,
+            Ending::ClientLeft | Ending::ClientStuck | Ending::Tunnelled => true,
+            Ending::Closed(_) | Ending::Refused(_) | Ending::MtaClosed | Ending::NoTls => false,
         };
         if !client_is_done {
             self.linger();
@@ -293,6 +310,8 @@ impl Session {
             self.mta_error = format!("{upstream}: {error}");
             // Why it closes stands in what it said before it did.
             while matches!(self.wires.receive(peer, dialogue.inbox(peer).room()), Ok(1..)) {}
+        } else if self.encryption.is_some() {
+            return dialogue.broken(&encryption::why(error));
         }
         dialogue.lost(peer);
     }

@@ -76,7 +76,7 @@ impl Session {
         let mut floor = Floor::new(
             &self.settings,
             &self.client,
-            &self.wires,
+            &mut self.wires,
             (inbox, closed, Stage::Connect),
             (&mut self.log, &mut self.line, &mut self.status),
             (&mut self.naming, &self.host),
@@ -158,6 +158,14 @@ impl Session {
         }
         self.program = Some(program);
         self.woken(dialogue, waited.map(|(event, _)| event), time < limit);
+    }
+
+    /// Logs what the MTA, a program, has written to standard error.
+    pub(super) fn hear_program(&mut self) {
+        if let Some(mut program) = self.program.take() {
+            program.hear(|line| self.log_program(line));
+            self.program = Some(program);
+        }
     }
 
     fn log_program(&mut self, said: &[u8]) {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::Session;
 use crate::config::{Identity, Traces};
 use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record};
+use crate::encryption::Encryption;
 use crate::filter::chain::Noted;
 use crate::host::Host;
 use crate::limits;
@@ -82,6 +83,9 @@ impl Session {
         if let Some(refusal) = &summary.refusal {
             refused_as_such(&mut self.line, refusal);
         }
+        if let Some(encryption) = &self.encryption {
+            tell_more(&mut self.line, encryption);
+        }
         let level = if summary.mta.is_fault() { Level::Error } else { Level::Info };
         self.end_line(summary.authenticated);
         let used = sys::used();
@@ -112,6 +116,12 @@ impl Session {
         }
     }
 
+    /// One line of something that does not work, and should.
+    pub(super) fn trouble(&mut self, what: &str) {
+        self.line.begin().word(" session=", "trouble").outside(" why=", what.as_bytes());
+        self.log.line(Level::Error, self.line.as_bytes());
+    }
+
     /// One line of something amiss that makes no difference to the client.
     pub(super) fn note(&mut self, what: &str) {
         self.line.begin().word(" session=", "note").outside(" why=", what.as_bytes());
@@ -121,7 +131,54 @@ impl Session {
     /// Ends a line with what every line about a session ends with.
     fn end_line(&mut self, authenticated: Option<&'static str>) {
         let auth = (authenticated, self.chain.lifted());
-        session(&mut self.line, self.host.get(), auth, self.began.elapsed());
+        let (host, encryption) = (self.host.get(), self.encryption.as_deref());
+        session(&mut self.line, host, encryption, auth, self.began.elapsed());
+    }
+}
+
+/// Writes what was found out of the client, and how it protected the session.
+fn facts(
+    line: &mut Line,
+    host: Option<&Host>,
+    encryption: Option<&Encryption>,
+    (authenticated, lifted): (Option<&str>, Option<&str>),
+) {
+    match host {
+        None => line.text(" ptr=- fcrdns=- dns=-"),
+        Some(host) => {
+            match &host.name {
+                Some(name) => line.outside(" ptr=", name),
+                None => line.text(" ptr=-"),
+            };
+            line.word(" fcrdns=", host.iprev.name());
+            line.number(" dns=", host.questions.into());
+            if let Some(trouble) = host.trouble {
+                line.word("/", trouble.name());
+            }
+            line.number("/", host.took.as_millis() as u64).text("ms")
+        }
+    };
+    match encryption {
+        None => line.text(" tls=-"),
+        Some(encryption) => line.text(" tls=").text(&encryption.name()),
+    };
+    line.word(" auth=", authenticated.unwrap_or("-"));
+    if let Some(rule) = lifted.filter(|_| authenticated.is_some()) {
+        line.word(" lifted=", rule);
+    }
+}
+
+/// What the session's line tells of an encrypted connection beside its version.
+#[cold]
+fn tell_more(line: &mut Line, encryption: &Encryption) {
+    if let Some(sni) = &encryption.sni {
+        line.outside(" sni=", sni.as_bytes());
+    }
+    if let Some(certificate) = &encryption.client_cert {
+        line.text(" cert=").text(certificate);
+    }
+    if encryption.resumed {
+        line.text(" resumed=yes");
     }
 }
 
@@ -166,33 +223,15 @@ fn refused_as_such(line: &mut Line, refusal: &Outcome) {
 pub(crate) fn session(
     line: &mut Line,
     host: Option<&Host>,
-    (authenticated, lifted): (Option<&str>, Option<&str>),
+    encryption: Option<&Encryption>,
+    auth: (Option<&str>, Option<&str>),
     took: Duration,
 ) {
-    match host {
-        None => line.text(" ptr=- fcrdns=- dns=-"),
-        Some(host) => {
-            match &host.name {
-                Some(name) => line.outside(" ptr=", name),
-                None => line.text(" ptr=-"),
-            };
-            line.word(" fcrdns=", host.iprev.name());
-            line.number(" dns=", host.questions.into());
-            if let Some(trouble) = host.trouble {
-                line.word("/", trouble.name());
-            }
-            line.number("/", host.took.as_millis() as u64).text("ms")
-        }
-    };
-    match authenticated {
-        None => line.text(" tls=- auth=-"),
-        Some(mechanism) => {
-            line.text(" tls=-").word(" auth=", mechanism);
-            match lifted {
-                Some(rule) => line.word(" lifted=", rule),
-                None => line,
-            }
-        }
-    };
+    // The usual words in one piece.
+    if host.is_none() && encryption.is_none() && auth.0.is_none() {
+        line.text(" ptr=- fcrdns=- dns=- tls=- auth=-");
+    } else {
+        facts(line, host, encryption, auth);
+    }
     line.seconds(" t=", took);
 }

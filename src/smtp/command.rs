@@ -34,6 +34,8 @@ pub enum Command<'a> {
     Rset,
     /// AUTH: begins an exchange (RFC 4954).
     Auth,
+    /// STARTTLS (RFC 3207).
+    StartTls,
     /// NOOP: passed, and of no consequence; so are the next two.
     Noop,
     /// VRFY.
@@ -137,11 +139,12 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, &'static Standing> {
         RSET => bare(Command::Rset),
         QUIT => bare(Command::Quit),
         AUTH => mechanism(argument).map(|_| Command::Auth).ok_or(&standing::BAD_ARGUMENT),
+        STARTTLS => bare(Command::StartTls),
         NOOP => Ok(Command::Noop),
         VRFY => Ok(Command::Vrfy),
         EXPN | HELP => Ok(Command::Other),
         BDAT => chunk(argument).ok_or(&standing::BAD_CHUNK),
-        STARTTLS | ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
+        ETRN | TURN | ATRN | XCLIENT | XFORWARD => Err(&standing::NOT_OFFERED),
         _ if is_bdat(line) => Err(&standing::BAD_CHUNK),
         _ => Err(&standing::UNKNOWN_COMMAND),
     }
@@ -346,6 +349,8 @@ mod tests {
             (b"NOOP x y", Ok(Command::Noop)),
             (b"VRFY <a@b>", Ok(Command::Vrfy)),
             (b"AUTH PLAIN =", Ok(Command::Auth)),
+            (b"starttls", Ok(Command::StartTls)),
+            (b"STARTTLS now", Err(&BAD_ARGUMENT)),
             (b"HELO", Err(&BAD_ARGUMENT)),
             (b"HELO ", Err(&BAD_ARGUMENT)),
             (b"AUTH", Err(&BAD_ARGUMENT)),

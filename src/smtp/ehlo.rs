@@ -9,7 +9,7 @@
 use super::reply::Reply;
 
 /// The keywords that are passed to the client, the usual ones first. Left out on purpose:
-/// STARTTLS until it is handled here; XCLIENT, XFORWARD and
+/// STARTTLS, which depends on who encrypts ([`StartTls`]); XCLIENT, XFORWARD and
 /// ETRN for good, for they are meant for us and not for strangers.
 pub const PASSED: &[&str] = &[
     PIPELINING,            // RFC 2920
@@ -46,6 +46,10 @@ pub struct Withheld {
     pub binarymime: bool,
     /// AUTH: the session is to be encrypted first.
     pub auth: bool,
+    /// The same, if the MTA offers STARTTLS, and that is passed.
+    pub auth_beside_starttls: bool,
+    /// STARTTLS: it is not the MTA that encrypts.
+    pub starttls: bool,
 }
 
 /// What of the MTA's extensions matters here.
@@ -59,8 +63,26 @@ pub struct Offered {
     pub binarymime: bool,
     /// The client sees that it may say AUTH.
     pub auth: bool,
+    /// The client sees that the MTA encrypts.
+    pub starttls: bool,
 }
 
+/// The extension that lets a session be encrypted (RFC 3207).
+pub const STARTTLS: &str = "STARTTLS";
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTls {
+    /// It is not offered.
+    #[default]
+    Hide,
+    /// We offer it, and encrypt.
+    Terminate,
+    /// It is the MTA's, and what follows it goes past us.
+    Pass,
+}
+
+/// Takes from the MTA's reply to EHLO what is not passed, or to HELO (not
 /// Takes from the MTA's reply to EHLO what is not passed, or to HELO (not
 /// `extended`) all but the first line; says what is offered.
 pub fn filter(reply: &mut Reply, extended: bool, withheld: Withheld) -> Offered {
@@ -85,11 +107,21 @@ pub fn filter(reply: &mut Reply, extended: bool, withheld: Withheld) -> Offered 
             Some(&BINARYMIME) => &mut offered.binarymime,
             Some(&AUTH) if withheld.auth => return false,
             Some(&AUTH) => &mut offered.auth,
-            passed => return passed.is_some(),
+            Some(_) => return true,
+            None if withheld.starttls || !keyword.eq_ignore_ascii_case(STARTTLS.as_bytes()) => {
+                return false;
+            }
+            None => &mut offered.starttls,
         };
         *passes = true;
         true
     });
+    if offered.starttls && withheld.auth_beside_starttls {
+        offered.auth = false;
+        reply.retain(|line| {
+            !line.get(..AUTH.len()).is_some_and(|k| k.eq_ignore_ascii_case(AUTH.as_bytes()))
+        });
+    }
     if extended && !offered.chunking {
         reply.add(CHUNKING.as_bytes());
         if offered.binarymime {

@@ -66,6 +66,14 @@ standing! {
     TOO_MANY_RECIPIENTS = "smtp.too-many-recipients" 452 "4.5.3 Too many recipients";
     /// More refused commands than [`crate::limits::ERRORS`].
     TOO_MANY_ERRORS = "smtp.too-many-errors" 421 "4.7.0 Too many errors, closing connection";
+    /// STARTTLS, when we do it ourselves.
+    READY_FOR_TLS = "smtp.ready-for-tls" 220 "2.0.0 Ready to start TLS";
+    /// STARTTLS on a connection that is encrypted.
+    ALREADY_ENCRYPTED = "smtp.already-encrypted" 503 "5.5.1 TLS is active already";
+    /// MAIL or AUTH behind a handshake, without a new EHLO (RFC 3207 4.2).
+    NEED_HELLO = "smtp.need-hello" 503 "5.5.1 EHLO first";
+    /// STARTTLS, when certificate or key cannot be read.
+    TLS_UNAVAILABLE = "tls.unavailable" 454 "4.7.0 TLS not available, try again later";
     /// HTTP, SSH or TLS where SMTP is spoken.
     NOT_SMTP = "smtp.not-smtp" 554 "5.5.1 This is SMTP, closing connection";
     /// A CR or LF outside of CRLF in mail data.
@@ -140,7 +148,7 @@ mod tests {
             let class = char::from(b'0' + (reply.code / 100) as u8);
             assert!(reply.code == 354 || reply.text.starts_with(class), "{reply:?}");
             assert!(
-                reply.code / 100 != 4 || [421, 450, 451, 452].contains(&reply.code),
+                reply.code / 100 != 4 || [421, 450, 451, 452, 454].contains(&reply.code),
                 "{reply:?}"
             );
             assert!(ALL.iter().skip(n + 1).all(|other| other.rule != reply.rule), "{reply:?}");

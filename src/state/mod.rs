@@ -18,7 +18,7 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
 /// Opens a file of the state directory, and makes it if it is not there.
-fn file(directory: &Path, name: &str) -> io::Result<OwnedFd> {
+pub(crate) fn file(directory: &Path, name: &str) -> io::Result<OwnedFd> {
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = open(directory.join(name), flags, Mode::RUSR | Mode::WUSR)?;

@@ -134,7 +134,10 @@ fn what_comes_from_outside_is_printable() {
 #[test]
 fn keywords_that_clients_see_and_those_they_do_not() {
     let offer = "250-mta.test\n250-SIZE 1\n250-STARTTLS\n250-CHUNKING\n250 PIPELINING";
-    let (found, _) = check(Script::polite().on("EHLO", offer).on("RCPT TO:<probe", DENIED), &[]);
+    let script = || Script::polite().on("EHLO", offer).on("RCPT TO:<probe", DENIED);
+    let (found, _) = check(script(), &[]);
+    found.ends(0).says("ok", "clients see SIZE, STARTTLS, PIPELINING; not CHUNKING");
+    let (found, _) = check(script(), &["--starttls", "hide"]);
     found
         .ends(0)
         .says("ok", "clients see SIZE, CHUNKING, PIPELINING; not STARTTLS")

@@ -22,6 +22,7 @@ mod session;
 mod stages;
 mod syslog;
 mod table;
+pub mod tls;
 mod transcript;
 
 pub use client::Client;

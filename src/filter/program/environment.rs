@@ -16,6 +16,16 @@ pub(super) fn set(command: &mut Command, facts: &Facts<'_>) {
     if let Some(mechanism) = facts.auth {
         command.env("SW_AUTH", mechanism);
     }
+    if let Some(encryption) = facts.encryption {
+        command.env("SW_TLS", encryption.version.unwrap_or_default());
+        command.env("SW_TLS_CIPHER", encryption.cipher.as_ref());
+        if let Some(sni) = &encryption.sni {
+            command.env("SW_TLS_SNI", sni);
+        }
+        if let Some(certificate) = &encryption.client_cert {
+            command.env("SW_TLS_CLIENT_CERT", certificate);
+        }
+    }
     if !facts.helo.is_empty() {
         command.env("SW_HELO", OsStr::from_bytes(facts.helo));
     }

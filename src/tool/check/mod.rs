@@ -18,9 +18,11 @@ mod mta;
 mod programs;
 mod relaying;
 mod surroundings;
+mod tls;
 mod traces;
 mod units;
 mod users;
+mod validity;
 
 use std::process::ExitCode;
 
@@ -38,13 +40,14 @@ use findings::Findings;
 pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     asked.apply(&mut Settings::default())?;
     let mut findings = Findings::new(asked.check().json);
-    let wires = Wires::new(false);
+    let mut wires = Wires::new(false);
     let users = [units::check(asked, &mut findings), inetd::check(asked, &mut findings)].concat();
     match configuration::check(asked, users, &mut findings) {
         Some(seen) => {
             lists::check(&seen, &mut findings);
             programs::check(&seen, &mut findings);
-            surroundings::check(&seen, &wires, &mut findings);
+            tls::check(&seen, &mut findings);
+            surroundings::check(&seen, &mut wires, &mut findings);
             traces::check(&seen, &mut findings);
             mta::check(seen, wires, &mut findings);
         }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::config::Identity;
+use crate::config::{Identity, tls};
 use crate::io::Wires;
 use crate::proxy;
-use crate::smtp::ehlo::{self, Withheld};
+use crate::smtp::ehlo::{self, StartTls, Withheld};
 use crate::smtp::reply::Reply;
 use crate::smtp::xclient::{self, Name, Who};
 use crate::upstream::Upstream;
@@ -30,6 +30,7 @@ pub(super) fn check(seen: Seen, mut wires: Wires, findings: &mut Findings) {
     let settings = &seen.loaded.settings;
     let guard = Guard::of(&seen);
     let our_name = settings.our_name();
+    let starttls = tls::starttls(settings.tls.as_deref(), seen.loaded.chain.looks_inside());
     let limit = limit(settings.time_limit);
     for upstream in settings.upstream.iter() {
         let identity = if upstream.is_program() { Identity::None } else { settings.identity };
@@ -38,6 +39,7 @@ pub(super) fn check(seen: Seen, mut wires: Wires, findings: &mut Findings) {
             upstream,
             identity,
             our_name: &our_name,
+            starttls,
             guard,
             limit,
             wires: &mut wires,
@@ -55,6 +57,7 @@ struct Visit<'a> {
     upstream: &'a Upstream,
     identity: Identity,
     our_name: &'a str,
+    starttls: StartTls,
     guard: Guard,
     limit: Duration,
     wires: &'a mut Wires,
@@ -80,7 +83,8 @@ impl Visit<'_> {
                 return false;
             }
         };
-        let teller = Teller { place: &self.place, our_name: self.our_name };
+        let teller =
+            Teller { place: &self.place, our_name: self.our_name, starttls: self.starttls };
         let outcome = teller.introduce(&mut talk, self.identity, self.findings);
         let outcome = match outcome {
             Ok(Next::GoOn(ehlo)) => {
@@ -169,6 +173,7 @@ impl Visit<'_> {
 struct Teller<'a> {
     place: &'a str,
     our_name: &'a str,
+    starttls: StartTls,
 }
 
 impl Teller<'_> {
@@ -289,7 +294,8 @@ impl Teller<'_> {
     /// What clients get to see of the MTA's extensions.
     fn keywords(&self, ehlo: &Reply, findings: &mut Findings) {
         let mut passed = ehlo.clone();
-        ehlo::filter(&mut passed, true, Withheld::default());
+        let starttls = self.starttls != StartTls::Pass;
+        ehlo::filter(&mut passed, true, Withheld { starttls, ..Withheld::default() });
         let keyword = |line: &[u8]| outside(line.split(|&b| b == b' ').next().unwrap_or_default());
         let names = |lines: Vec<String>| match lines.get(..KEYWORDS) {
             _ if lines.is_empty() => "nothing".to_owned(),
@@ -305,11 +311,12 @@ impl Teller<'_> {
             self.place,
             format_args!("of its EHLO clients see {}; not {}", names(kept), names(taken)),
         );
-        if tls {
+        if tls && self.starttls == StartTls::Hide {
             findings.note(
                 self.place,
-                "the MTA offers STARTTLS, which clients do not see: this version has no TLS",
-                "",
+                "the MTA offers STARTTLS, which clients do not see: filters look at what would be \
+                 encrypted, or starttls says so",
+                "configure a certificate: cert and key in [tls]",
             );
         }
     }

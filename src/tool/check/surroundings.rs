@@ -24,7 +24,7 @@ use super::findings::Findings;
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Looks at all of it.
-pub(super) fn check(seen: &Seen, wires: &Wires, findings: &mut Findings) {
+pub(super) fn check(seen: &Seen, wires: &mut Wires, findings: &mut Findings) {
     state(seen, findings);
     names(seen, wires, findings);
     syslog(seen.loaded.settings.log, findings);
@@ -80,7 +80,7 @@ fn state(seen: &Seen, findings: &mut Findings) {
         .ok(&name, format_args!("the state directory is there, mode {:03o}", files::mode(&stat)));
 }
 
-fn names(seen: &Seen, wires: &Wires, findings: &mut Findings) {
+fn names(seen: &Seen, wires: &mut Wires, findings: &mut Findings) {
     let loaded = &seen.loaded;
     let wanted = loaded.usual
         || loaded.chain.needs_host(&STRANGER)
@@ -126,7 +126,7 @@ const NO_NAMES: &str = "name servers that answer this host: [dns], --dns or /etc
  then nobody is refused for his name";
 
 /// Asks one name server for the name of this host and for its own; what came of it.
-fn ask_server(dns: &Dns, server: SocketAddr, wires: &Wires) -> Result<String, String> {
+fn ask_server(dns: &Dns, server: SocketAddr, wires: &mut Wires) -> Result<String, String> {
     let dns = Dns { named: vec![server], time_limit: dns.time_limit.min(ANSWER), ..dns.clone() };
     let (mut said, mut answers) = (Vec::new(), 0);
     for (ip, of) in [(IpAddr::from(Ipv4Addr::LOCALHOST), "127.0.0.1"), (server.ip(), "itself")] {
@@ -154,7 +154,7 @@ fn ask_server(dns: &Dns, server: SocketAddr, wires: &Wires) -> Result<String, St
 }
 
 /// Asks as a session does; `None` if we are to end.
-fn ask(dns: &Dns, ip: IpAddr, wires: &Wires) -> Option<Host> {
+fn ask(dns: &Dns, ip: IpAddr, wires: &mut Wires) -> Option<Host> {
     let client = Client { ip, port: 0, is_socket: false };
     let (mut naming, host) = (Naming::new(true), OnceCell::new());
     let _ = naming.start(dns, &client, &host, false);

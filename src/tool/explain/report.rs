@@ -67,7 +67,7 @@ impl Audience for Report {
         let said = (summary.helo(), &*record.transaction.from, to);
         records::recipient(&mut self.line, said, &record.outcome, noted);
         let auth = (summary.authenticated, None);
-        records::session(&mut self.line, host, auth, self.began.elapsed());
+        records::session(&mut self.line, host, None, auth, self.began.elapsed());
         // It is printable as it is.
         self.log.push(String::from_utf8_lossy(self.line.as_bytes()).into_owned());
     }

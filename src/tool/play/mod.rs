@@ -135,7 +135,7 @@ impl Room<'_> {
             original: self.settings.profile == Profile::Original,
             upstreams: 1,
             auth_lifts: self.settings.auth_lifts,
-            hides_auth: false,
+            ..Plan::default()
         });
         let mut message = Spool::new(self.state);
         let mut noted: Vec<(Vec<u8>, Noted)> = Vec::new();
@@ -163,6 +163,7 @@ impl Room<'_> {
                     let facts = Facts {
                         client: &client,
                         host: &played.host,
+                        encryption: None,
                         session: self.session,
                         hello: view.hello,
                         helo: helo(view.hello),
@@ -231,7 +232,12 @@ impl Room<'_> {
                 }
                 Step::Close(_) => break,
                 // Nothing is sent that these are for.
-                Step::HangUp | Step::Keep(_) | Step::Pour(_) => {}
+                Step::HangUp
+                | Step::Keep(_)
+                | Step::Pour(_)
+                | Step::Prepare
+                | Step::Encrypt(_)
+                | Step::Tunnel(_) => {}
             }
         }
         self.chain.finish();

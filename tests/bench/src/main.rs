@@ -12,6 +12,7 @@ mod name_server;
 mod place;
 mod process;
 mod server;
+mod tls;
 
 use figure::Figure;
 use measure::{Bench, Scale};
@@ -116,6 +117,9 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         ("identity", Bench::identity(&bench)),
         ("a great list", in_rounds(&bench, Bench::great_list)),
         ("a small list", Bench::small_list(&bench)),
+        ("handshakes", in_rounds(&bench, Bench::handshakes)),
+        ("idle encrypted sessions", Bench::encrypted_idle(&bench)),
+        ("a message over TLS", in_rounds(&bench, Bench::encrypted_bulk)),
         ("null filter", in_rounds(&bench, Bench::null_filter)),
     ];
     let launchers = match in_path("tcpserver") {

@@ -67,6 +67,9 @@ impl Run {
                     self.held(|_| drop(record));
                     continue;
                 }
+                Step::Prepare | Step::Encrypt(_) | Step::Tunnel(_) => {
+                    unreachable!("STARTTLS is hidden")
+                }
                 Step::Await => Done::Await,
                 Step::Close(ending) => Done::Close(ending),
             };

@@ -1,7 +1,8 @@
 //! The two connections: reading, writing and waiting, none of which ever blocks
 //! for longer than it was told.
 
-use std::cell::RefCell;
+mod otherwise;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -10,11 +11,12 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
-use rustix::stdio::{stdin, stdout};
+use rustix::stdio::stdin;
 
 use crate::dialogue::Peer;
 use crate::limits;
 use crate::sys::{self, Waiter, Wakeup};
+use crate::tls::Tls;
 use crate::trace::Trace;
 
 /// What POSIX lets one write to a pipe that poll calls ready, without blocking
@@ -23,22 +25,32 @@ const PIPE_BLOCK: usize = 512;
 
 /// The client and the MTA.
 pub(crate) struct Wires {
-    /// The client is a socket on fd 0; else it is fd 0 to read and fd 1 to
-    /// write, which a TLS wrapper may have made pipes.
-    client_is_socket: bool,
-    mta: Option<OwnedFd>,
-    waiter: Waiter,
-    /// The client is a socket, and not traced.
+    /// The client is a socket in clear text and not traced, which is the usual case and the
+    /// short way.
     client_is_plain: bool,
+    client: Ends,
+    /// What encrypts the client's connection, and what is to do so.
+    tls: Option<Box<Tls>>,
+    prepared: Option<Box<Tls>>,
     /// Of a session that is traced.
     traced: Option<Box<Traced>>,
+    mta: Option<OwnedFd>,
+    waiter: Waiter,
 }
 
 /// A session that is traced. Its MTA is here, so that sessions that are not need not ask
 /// themselves at each octet.
 struct Traced {
-    trace: RefCell<Trace>,
+    trace: Trace,
     mta: Option<OwnedFd>,
+}
+
+/// The client's descriptors.
+#[derive(Clone, Copy)]
+struct Ends {
+    /// It is a socket on fd 0; else it is fd 0 to read and fd 1 to write, which a TLS
+    /// wrapper may have made pipes.
+    socket: bool,
 }
 
 /// What is waited for.
@@ -79,9 +91,15 @@ impl Wires {
             // A Unix socket has no such option and needs none.
             let _ = sockopt::set_tcp_nodelay(stdin(), true);
         }
-        let waiter = Waiter::new(Some(limits::SESSION));
-        let client_is_plain = client_is_socket;
-        Wires { client_is_socket, mta: None, waiter, client_is_plain, traced: None }
+        Wires {
+            client_is_plain: client_is_socket,
+            client: Ends { socket: client_is_socket },
+            tls: None,
+            prepared: None,
+            traced: None,
+            mta: None,
+            waiter: Waiter::new(Some(limits::SESSION)),
+        }
     }
 
     /// Waits until a connection stands; also if the session is to end, which the
@@ -103,12 +121,6 @@ impl Wires {
         }
     }
 
-    /// From here on everything is written down.
-    pub(crate) fn set_trace(&mut self, trace: Trace) {
-        self.client_is_plain = false;
-        self.traced = Some(Box::new(Traced { trace: RefCell::new(trace), mta: self.mta.take() }));
-    }
-
     /// The MTA's connection, or none any more.
     pub(crate) fn set_mta(&mut self, mta: Option<OwnedFd>) {
         match &mut self.traced {
@@ -117,11 +129,20 @@ impl Wires {
         }
     }
 
+    /// The MTA's descriptor; -1 if there is none.
+    #[inline(always)]
+    fn mta_fd(&self) -> RawFd {
+        match &self.mta {
+            Some(mta) => mta.as_raw_fd(),
+            None => self.traced_mta().map_or(-1, AsRawFd::as_raw_fd),
+        }
+    }
+
     /// Reads what there is into the spare capacity of `into`; 0 is the end.
     ///
     /// # Errors
     /// The socket's; `WouldBlock` when there was nothing after all.
-    pub(crate) fn receive(&self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, peer: Peer, into: &mut Vec<u8>) -> io::Result<usize> {
         let room = spare_capacity(into);
         let count = match (peer, &self.mta) {
             (Peer::Client, _) if self.client_is_plain => {
@@ -133,36 +154,17 @@ impl Wires {
         Ok(count)
     }
 
-    /// The same from pipes, if there is no MTA, or in a session that is traced.
-    #[cold]
-    #[inline(never)]
-    fn receive_otherwise(&self, peer: Peer, into: &mut Vec<u8>) -> Result<usize, Errno> {
-        let before = into.len();
-        let room = spare_capacity(into);
-        let count = match (peer, self.traced_mta()) {
-            (Peer::Client, _) if !self.client_is_socket => rustix::io::read(stdin(), room)?,
-            (Peer::Client, _) => recv(stdin(), room, RecvFlags::DONTWAIT)?.0,
-            (Peer::Mta, Some(mta)) => recv(mta, room, RecvFlags::DONTWAIT)?.0,
-            (Peer::Mta, None) => return Ok(0),
-        };
-        if let Some(traced) = &self.traced {
-            let octets = into.get(before..).unwrap_or_default();
-            traced.trace.borrow_mut().received(peer, octets);
-        }
-        Ok(count)
-    }
-
     /// Writes as much as is taken at once; 0 is nothing.
     ///
     /// # Errors
     /// The socket's.
-    pub(crate) fn send(&self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn send(&mut self, peer: Peer, bytes: &[u8]) -> io::Result<usize> {
         let sent = match (peer, &self.mta) {
             (Peer::Client, _) if self.client_is_plain => {
                 send(stdin(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
             }
             (Peer::Mta, Some(mta)) => send(mta, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-            _ => self.send_otherwise(peer, bytes),
+            _ => return self.send_otherwise(peer, bytes),
         };
         match sent {
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
@@ -172,91 +174,68 @@ impl Wires {
         }
     }
 
-    /// The same to pipes, if there is no MTA, or in a session that is traced.
-    #[cold]
-    #[inline(never)]
-    fn send_otherwise(&self, peer: Peer, bytes: &[u8]) -> Result<usize, Errno> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let count = match (peer, self.traced_mta()) {
-            (Peer::Client, _) if !self.client_is_socket => {
-                write_if_ready(stdout(), bytes.get(..PIPE_BLOCK).unwrap_or(bytes))?
-            }
-            (Peer::Client, _) => send(stdin(), bytes, flags)?,
-            (Peer::Mta, Some(mta)) => send(mta, bytes, flags)?,
-            (Peer::Mta, None) => return Err(Errno::NOTCONN),
-        };
-        if let Some(traced) = &self.traced {
-            traced.trace.borrow_mut().sent(peer, bytes.get(..count).unwrap_or_default());
-        }
-        Ok(count)
-    }
-
-    /// The MTA of a session that is traced.
-    #[cold]
-    fn traced_mta(&self) -> Option<&OwnedFd> {
-        self.traced.as_ref()?.mta.as_ref()
-    }
-
-    /// The MTA's descriptor; -1 if there is none.
-    #[inline(always)]
-    fn mta(&self) -> RawFd {
-        match &self.mta {
-            Some(mta) => mta.as_raw_fd(),
-            None => self.traced_mta().map_or(-1, AsRawFd::as_raw_fd),
-        }
-    }
-
     /// Waits for what is of interest, a signal or the time.
     ///
     /// # Errors
     /// Those of poll.
     #[inline(always)] // It is called ten times a session, and each call has to move its result.
-    pub(crate) fn wait(&self, interest: Interest, time: Duration) -> io::Result<Event> {
-        let client = pollfd(0, interest.client_in, interest.client_out && self.client_is_socket);
-        let client_out = pollfd(1, false, interest.client_out && !self.client_is_socket);
-        let mut fds = [client, pollfd(self.mta(), interest.mta_in, interest.mta_out), client_out];
-        let used = if self.client_is_socket { &mut fds[..2] } else { &mut fds[..] };
-        match self.waiter.wait(used, time)? {
+    pub(crate) fn wait(&mut self, interest: Interest, time: Duration) -> io::Result<Event> {
+        if !self.client_is_plain {
+            return Ok(self.wait_with(interest, -1, time)?.0);
+        }
+        let client = pollfd(0, interest.client_in, interest.client_out);
+        let mut fds = [client, pollfd(self.mta_fd(), interest.mta_in, interest.mta_out)];
+        match self.waiter.wait(&mut fds, time)? {
             Wakeup::Ready => {}
             Wakeup::TimedOut => return Ok(Event::TimedOut),
             Wakeup::Signal => return Ok(Event::Signal),
         }
         // Errors and hang-ups count as something to read: reading tells more.
-        let [client, mta, _] = fds;
+        let [client, mta] = fds;
         Ok(Event::Ready {
             client: interest.client_in && client.revents & !libc::POLLOUT != 0,
             mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
         })
     }
 
-    /// The same, and for something to read from one more descriptor; also says
-    /// whether there is. Not for the usual session, whose waits are to stay short.
+    /// The same, and for something to read from one more descriptor (none: -1); also
+    /// says whether there is. Not for the usual session, whose waits are to stay short.
     ///
     /// # Errors
     /// Those of poll.
     #[cold]
     pub(crate) fn wait_with(
-        &self,
+        &mut self,
         interest: Interest,
         also: RawFd,
         time: Duration,
     ) -> io::Result<(Event, bool)> {
-        let socket = self.client_is_socket;
+        let socket = self.client.socket;
+        // What TLS has of the client's octets, no poll can see.
+        let news = interest.client_in && self.tls.as_mut().is_some_and(|tls| tls.has_news());
+        let of_tls = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
+        let client_out = interest.client_out || of_tls;
         let mut fds = [
-            pollfd(0, interest.client_in, interest.client_out && socket),
-            pollfd(self.mta(), interest.mta_in, interest.mta_out),
-            pollfd(1, false, interest.client_out && !socket),
+            pollfd(0, interest.client_in, client_out && socket),
+            pollfd(self.mta_fd(), interest.mta_in, interest.mta_out),
+            pollfd(1, false, client_out && !socket),
             pollfd(also, true, false),
         ];
-        let woken = self.waiter.wait(&mut fds, time)?;
-        let [client, mta, _, also] = fds;
+        let woken = self.waiter.wait(&mut fds, if news { Duration::ZERO } else { time })?;
+        let [client, mta, out, also] = fds;
+        // What went wrong with it, reading tells.
+        let broken = of_tls
+            && woken == Wakeup::Ready
+            && client.revents | out.revents != 0
+            && self.flush_tls().is_err();
+        let is_in = |of: libc::pollfd| woken == Wakeup::Ready && of.revents & !libc::POLLOUT != 0;
         let event = match woken {
-            Wakeup::Ready => Event::Ready {
-                client: interest.client_in && client.revents & !libc::POLLOUT != 0,
-                mta: interest.mta_in && mta.revents & !libc::POLLOUT != 0,
-            },
-            Wakeup::TimedOut => Event::TimedOut,
+            Wakeup::TimedOut if !news => Event::TimedOut,
             Wakeup::Signal => Event::Signal,
+            _ => Event::Ready {
+                client: news || broken || (interest.client_in && is_in(client)),
+                mta: interest.mta_in && is_in(mta),
+            },
         };
         Ok((event, woken == Wakeup::Ready && also.revents != 0))
     }
@@ -269,7 +248,7 @@ impl Wires {
     /// # Errors
     /// Those of poll.
     pub(crate) fn wait_beside(
-        &self,
+        &mut self,
         room: Option<bool>,
         fds: &mut [libc::pollfd],
         time: Duration,
@@ -278,9 +257,14 @@ impl Wires {
         let events = if room == Some(true) { libc::POLLIN } else { 0 };
         all.push(libc::pollfd { fd: if room.is_some() { 0 } else { -1 }, events, revents: 0 });
         all.extend_from_slice(fds);
-        let woken = self.waiter.wait(&mut all, time)?;
+        let news = room == Some(true) && self.tls.as_mut().is_some_and(|tls| tls.has_news());
+        let woken = self.waiter.wait(&mut all, if news { Duration::ZERO } else { time })?;
         let mut seen = all.into_iter();
         let client = seen.next().is_some_and(|client| client.revents != 0);
+        if news && woken != Wakeup::Signal {
+            fds.iter_mut().zip(seen).for_each(|(fd, seen)| fd.revents = seen.revents);
+            return Ok((Wakeup::Ready, true));
+        }
         for (fd, seen) in fds.iter_mut().zip(seen) {
             fd.revents = if woken == Wakeup::Ready { seen.revents } else { 0 };
         }
@@ -290,8 +274,15 @@ impl Wires {
     /// Ends our half of the client's connection. To close it with octets
     /// unread would reset it, and the client might lose our last reply.
     pub(crate) fn finish_sending(&self) {
-        if self.client_is_socket {
+        if self.client.socket {
             let _ = shutdown(stdin(), Shutdown::Write);
+        }
+    }
+
+    /// The same for the MTA's.
+    pub(crate) fn finish_sending_to_mta(&self) {
+        if let Some(mta) = self.mta.as_ref().or(self.traced_mta()) {
+            let _ = shutdown(mta, Shutdown::Write);
         }
     }
 }
@@ -301,6 +292,18 @@ impl Wires {
 fn pollfd(fd: RawFd, input: bool, output: bool) -> libc::pollfd {
     let events = if input { libc::POLLIN } else { 0 } | if output { libc::POLLOUT } else { 0 };
     libc::pollfd { fd: if events == 0 { -1 } else { fd }, events, revents: 0 }
+}
+
+/// Reads from what may be a pipe, if there is something.
+///
+/// # Errors
+/// `WouldBlock` when there is nothing; else those of read.
+fn read_if_ready(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<usize> {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+    if poll(&mut fds, Some(&Timespec::default()))? == 0 {
+        return Err(Errno::AGAIN.into());
+    }
+    Ok(rustix::io::read(fd, room)?)
 }
 
 /// Writes to what may be a pipe, terminal or file, if it can be done at once.
