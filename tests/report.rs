@@ -167,6 +167,44 @@ fn what_is_proposed_is_a_list() {
     assert!(checked.contains(&format!("the list is read: {count} entries")), "{checked}");
 }
 
+#[test]
+fn a_whole_domain_is_proposed_for_like_hosts_only() {
+    // Names right below the domain, another one that is there, and what is proposed.
+    for (names, other, wanted) in [
+        (&["out1", "out2"][..], "", &["out1.firm.example", "out2.firm.example"][..]),
+        (&["out1", "out2", "out33"], "", &[".firm.example"]),
+        (
+            &["out1", "out2", "a.b"],
+            "",
+            &["a.b.firm.example", "out1.firm.example", "out2.firm.example"],
+        ),
+        (&["x", "y", "zebra"], "", &["x.firm.example", "y.firm.example", "zebra.firm.example"]),
+        (&["o1", "o2", "o3"], "dsl-7", &["o1.firm.example", "o2.firm.example", "o3.firm.example"]),
+        (&["o1.mx", "o2.mx"], "dsl-7", &[".mx.firm.example"]),
+    ] {
+        let line = |micros: u64, n: usize, name: &str, from: &str| {
+            format!(
+                "v=1 sid={micros:x}.1 ip=[192.0.2.{n}] port=1 verdict=temp rule=s25r.r1 code=450 at=rcpt would=- helo=<{name}.firm.example> \
+                 from=<{from}@firm.example> to=<b@our.example> reply=<x> ptr=<{name}.firm.example> fcrdns=pass dns=- tls=- auth=- t=0.1\n"
+            )
+        };
+        let mut log = String::new();
+        for round in 0..4 {
+            for (n, name) in names.iter().enumerate() {
+                let micros = (traffic::BEGINS + round * 3600 + n as u64 * 900) * 1_000_000;
+                log.push_str(&line(micros, n, name, "a"));
+            }
+        }
+        if !other.is_empty() {
+            log.push_str(&line(traffic::BEGINS * 1_000_000, 99, other, "c"));
+        }
+        let (list, _) = report(&["--allow", "-"], log.as_bytes());
+        let mut found = entries(&list);
+        found.sort_unstable();
+        assert_eq!(found, wanted, "{names:?} {other}");
+    }
+}
+
 /// The report without the line that counts lines.
 fn without_counts(text: &str) -> String {
     let told = |line: &&str| !line.contains(" of them known (");

@@ -75,6 +75,14 @@ pub struct Desk {
     pub into: Option<&'static str>,
 }
 
+/// What tools are given.
+#[derive(Default)]
+struct Tools {
+    check: Check,
+    report: Wanted,
+    desk: Desk,
+}
+
 /// What was asked for.
 #[derive(Default)]
 pub struct Invocation {
@@ -84,8 +92,8 @@ pub struct Invocation {
     pub source: Source,
     /// For `listen`.
     pub listen: Listen,
-    /// For `check`.
-    check: Option<Box<Check>>,
+    /// For `check` and `report`, in one box: a session pays for each that it does not have.
+    tools: Option<Box<Tools>>,
     /// Options of a session, in the order in which they override each other.
     given: Vec<(&'static Opt, &'static str, &'static str)>,
     /// So many of them are of the environment, which the others override.
@@ -95,10 +103,6 @@ pub struct Invocation {
     pub session_args: Vec<&'static str>,
     /// For `explain`.
     pub explain: Option<Box<Given>>,
-    /// For `report`.
-    pub(crate) report: Option<Box<Wanted>>,
-    /// For `replay` and `import`.
-    desk: Option<Box<Desk>>,
     /// The files that `compile`, `report`, `replay` and `import` are for.
     pub files: Vec<&'static str>,
 }
@@ -123,13 +127,19 @@ impl Invocation {
     /// What `check` is to look at beside the configuration.
     #[must_use]
     pub fn check(&self) -> Check {
-        self.check.as_deref().cloned().unwrap_or_default()
+        self.tools.as_deref().map(|tools| tools.check.clone()).unwrap_or_default()
+    }
+
+    /// What `report` is to tell.
+    #[must_use]
+    pub(crate) fn report(&self) -> Wanted {
+        self.tools.as_deref().map(|tools| tools.report).unwrap_or_default()
     }
 
     /// What `replay` and `import` are asked for.
     #[must_use]
     pub fn desk(&self) -> Desk {
-        self.desk.as_deref().copied().unwrap_or_default()
+        self.tools.as_deref().map(|tools| tools.desk).unwrap_or_default()
     }
 
     /// Is a session's option among them?
@@ -316,13 +326,13 @@ impl Invocation {
                 set(self.explain.get_or_insert_default(), value)
                     .map_err(|why| wrong(name, value, &why))?;
             }
-            Set::Check(set) => set(self.check.get_or_insert_default(), value),
+            Set::Check(set) => set(&mut self.tools.get_or_insert_default().check, value),
             Set::Report(set) => {
-                set(self.report.get_or_insert_default(), value)
+                set(&mut self.tools.get_or_insert_default().report, value)
                     .map_err(|why| wrong(name, value, &why))?;
             }
             Set::Desk(set) => {
-                set(self.desk.get_or_insert_default(), value)
+                set(&mut self.tools.get_or_insert_default().desk, value)
                     .map_err(|why| wrong(name, value, &why))?;
             }
             Set::Source => {

@@ -3,8 +3,8 @@
 //!
 //! A pool is hosts that tried the same message. It is taken together only if that lets in
 //! nobody else: a domain that is a part of somebody's (`.mail.example.com`), or all of it
-//! if the names are of one or two patterns and nobody there has customers; a network if
-//! all call themselves by one domain and none is a customer's.
+//! if three or more names right below it are of one or two patterns and nobody there has
+//! customers; a network if all call themselves by one domain and none is a customer's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,7 +14,8 @@ use super::ledger::{Host, Ledger};
 use super::names;
 use super::table::Hashed;
 
-/// Patterns of names in a domain that is proposed as a whole.
+/// Hosts of a domain that is proposed as a whole, at least, and patterns of their names.
+const OF_A_WHOLE: usize = 3;
 const PATTERNS: usize = 2;
 /// A network that is proposed is no smaller, as the rest of a pool is near; and no larger.
 const SMALLEST: u32 = 29;
@@ -188,8 +189,13 @@ fn entry_of_all(members: &[Member<'_>], ledger: &Ledger) -> Option<String> {
         Some(names) => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let domain = names::common(&names)?;
-            let safe = !names::is_whole(domain)
-                || (names::patterns(&names, domain) <= PATTERNS && !ledger.has_customers(domain));
+            let below = |name: &&str| {
+                name.strip_suffix(domain).is_some_and(|own| own.matches('.').count() == 1)
+            };
+            let alike = names.len() >= OF_A_WHOLE
+                && names.iter().all(below)
+                && names::patterns(&names, domain) <= PATTERNS;
+            let safe = !names::is_whole(domain) || (alike && !ledger.has_customers(domain));
             safe.then(|| format!(".{domain}"))
         }
         None => network_of(members),

@@ -83,7 +83,7 @@ struct Report {
 /// # Errors
 /// A log that cannot be opened, a page that cannot be written.
 pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
-    let wanted = asked.report.as_deref().copied().unwrap_or_default();
+    let wanted = asked.report();
     if asked.files.is_empty() {
         bail!("which log? smtp-wrapper report FILE…, or - for standard input");
     }

@@ -1,6 +1,5 @@
 //! Tables that do not grow beyond a limit, whatever is in a log.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -107,41 +106,40 @@ impl Hasher for Itself {
 /// Counts what there is most of. When there are too many kinds, the rarer half goes: then
 /// a count may lack what was counted before, [`Top::lacks`] at most.
 pub(super) struct Top<K> {
-    map: HashMap<K, u64, RandomState>,
+    hash: RandomState,
+    /// By the hash of the key, which is nearer than the key.
+    map: Hashed<(u64, K)>,
     limit: usize,
     /// So many may be missing in a count.
     pub(super) lacks: u64,
 }
 
-impl<K: Hash + Eq + Ord + Clone> Top<K> {
+impl<K: Ord + Clone> Top<K> {
     pub(super) fn new(limit: usize) -> Top<K> {
-        Top { map: HashMap::default(), limit, lacks: 0 }
+        Top { hash: RandomState::default(), map: Hashed::default(), limit, lacks: 0 }
     }
 
-    pub(super) fn count<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, owned: impl FnOnce() -> K)
-    where
-        K: Borrow<Q>,
-    {
-        if let Some(count) = self.map.get_mut(key) {
+    pub(super) fn count(&mut self, key: impl Hash, owned: impl FnOnce() -> K) {
+        let hash = self.hash.hash_one(key);
+        if let Some((count, _)) = self.map.get_mut(&hash) {
             *count += 1;
             return;
         }
         if self.map.len() >= self.limit {
-            let mut counts: Vec<u64> = self.map.values().copied().collect();
+            let mut counts: Vec<u64> = self.map.values().map(|(count, _)| *count).collect();
             let half = counts.len() / 2;
             let (_, &mut middle, _) = counts.select_nth_unstable(half);
-            self.map.retain(|_, count| *count > middle);
+            self.map.retain(|_, (count, _)| *count > middle);
             self.map.shrink_to_fit();
             self.lacks += middle;
         }
-        self.map.insert(owned(), 1);
+        self.map.insert(hash, (1, owned()));
     }
 
     /// The most frequent ones.
     pub(super) fn most(&self, count: usize) -> Vec<(K, u64)> {
-        let mut all: Vec<_> = self.map.iter().map(|(key, count)| (key.clone(), *count)).collect();
-        all.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
-        all.truncate(count);
-        all
+        let mut all: Vec<_> = self.map.values().map(|(count, key)| (*count, key)).collect();
+        all.sort_unstable_by(|(m, a), (n, b)| n.cmp(m).then_with(|| a.cmp(b)));
+        all.into_iter().take(count).map(|(count, key)| (key.clone(), count)).collect()
     }
 }

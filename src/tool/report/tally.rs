@@ -171,7 +171,7 @@ impl Tally {
         self.senders.count(sender, || sender.into());
         let Some(ip) = facts.ip else { return };
         let network = network(ip);
-        self.networks.count(&network, || network);
+        self.networks.count(network, || network);
         if verdict == Verdict::Temp && facts.by_filter() {
             self.ledger.refused(ip, self.time(facts), facts);
         }
