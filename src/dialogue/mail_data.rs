@@ -49,6 +49,12 @@ impl Dialogue {
         true
     }
 
+    /// Are there octets of a message that the MTA has not taken?
+    pub(super) fn is_passing(&self) -> bool {
+        let message = matches!(self.expected.front(), Some(Expected::EndOfData));
+        self.passing > 0 || (message && self.plan.keep && !self.to_mta.is_empty())
+    }
+
     /// Is this [`Step::Keep`] the first of a message? Then whatever was kept of the
     /// one before, it must be forgotten. True once.
     pub fn message_begins(&mut self) -> bool {

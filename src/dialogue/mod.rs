@@ -22,12 +22,9 @@
 //!    they have let it pass, and gets RSET when they have not.
 //! 7. An MTA that is to learn who the client is hears nothing of the client before
 //!    it does, and is left if it does not (`introduction`).
-//! 8. Of a chunk exactly as many octets as BDAT says are content, whatever becomes of it
-//!    (`chunking`).
-//! 9. Where AUTH may lift what filters found of the peer, the MTA is called all the same, and
-//!    the client is held at MAIL (`auth`).
-//! 10. What a peer sent before a handshake of TLS counts for nothing behind it
-//!     (`starttls`).
+//! 8. Of a chunk as many octets as BDAT says are content, whatever becomes of it (`chunking`).
+//! 9. Where AUTH may lift what filters found, the client is not held before MAIL (`auth`).
+//! 10. What a peer sent before a handshake of TLS counts for nothing behind it (`starttls`).
 //! 11. Everything is bounded: what is read, what waits to be written, what is
 //!     remembered of a transaction, how many errors are forgiven.
 //!
@@ -53,8 +50,7 @@
 //! Data        end of mail data                        Commands (EndOfData is expected)
 //!             end of mail data that is kept           Judging
 //!             MTA lost or too early, bare newline     Discarding
-//! Chunk       all of it has passed, or is thrown away Commands (an answer may be expected),
-//!                                                     Judging, Alone, Closing
+//! Chunk       all of it has passed or is thrown away  Commands, Judging, Alone, Closing
 //! Judging     the filters pass, refuse                Handing, Commands
 //! Handing     354 to our DATA, 4yz or 5yz             Pouring, Commands
 //! Pouring     all sent                                Commands (EndOfData is expected)
@@ -66,6 +62,7 @@
 mod auth;
 mod buffer;
 mod chunking;
+mod chunks;
 mod commands;
 mod ending;
 mod held;
@@ -88,7 +85,7 @@ use crate::stage::{Ruling, Stage};
 use auth::Auth;
 pub use buffer::Inbox;
 use buffer::Outbox;
-use chunking::Chunks;
+use chunks::Chunks;
 use introduction::Introduction;
 use record::Answer;
 pub use record::{Ending, Outcome, Record, Transaction};
@@ -353,12 +350,6 @@ impl Dialogue {
                 self.confused();
             }
         }
-    }
-
-    /// Are there octets of a message that the MTA has not taken?
-    fn is_passing(&self) -> bool {
-        let message = matches!(self.expected.front(), Some(Expected::EndOfData));
-        self.passing > 0 || (message && self.plan.keep && !self.to_mta.is_empty())
     }
 
     /// A record that is not to wait until what is pending is written.

@@ -124,11 +124,14 @@ impl Client {
         self.sent[at..].split(|&b| b == b'\r').next().unwrap_or_default()
     }
 
-    /// The paths of all lines that may be RCPT.
+    /// The paths of all lines that may be RCPT; behind a chunk one may begin anywhere.
     pub fn recipients(&self) -> Vec<Vec<u8>> {
-        let is_rcpt = |l: &&[u8]| l.get(..5).is_some_and(|l| l.eq_ignore_ascii_case(b"RCPT "));
-        let line = |l: &[u8]| path(l.strip_suffix(b"\r").unwrap_or(l));
-        self.sent.split(|&b| b == b'\n').filter(is_rcpt).filter_map(line).collect()
+        let begins = |line: &[u8]| -> Vec<usize> {
+            let words = line.windows(5).enumerate();
+            words.filter(|(_, w)| w.eq_ignore_ascii_case(b"RCPT ")).map(|(at, _)| at).collect()
+        };
+        let lines = self.sent.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
+        lines.flat_map(|l| begins(l).into_iter().filter_map(|at| path(&l[at..]))).collect()
     }
 
     /// The complete command, line, message or chunk that is to be answered next.
