@@ -93,16 +93,15 @@ impl Dialogue {
     /// Deals with a complete line; false when it has to wait for its turn.
     fn client_line(&mut self, line: &[u8]) -> bool {
         let size = self.skipped + line.len() + CRLF;
+        if matches!(self.state, State::Auth) {
+            return self.auth_line(line, size);
+        }
         let limit = if command::is_auth(line) { limits::AUTH_LINE } else { limits::COMMAND_LINE };
         let command =
             if size > limit { Err(&standing::LINE_TOO_LONG) } else { command::parse(line) };
-        match self.state {
-            State::Auth => return self.auth_line(line, size),
-            State::Alone(otherwise) => {
-                self.answer_alone(command, otherwise);
-                return true;
-            }
-            _ => {}
+        if let State::Alone(otherwise) = self.state {
+            self.answer_alone(command, otherwise);
+            return true;
         }
         match command {
             Ok(command) => match self.objection(command) {

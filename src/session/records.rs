@@ -43,22 +43,30 @@ impl Session {
             Conduct::Lost => self.mta_error.as_bytes(),
             _ => &summary.mta_said,
         };
+        self.line.begin().text(" session=end end=").text(ending.name());
+        // What is usual goes in one piece.
+        let usual = summary.mta == Conduct::Ok && why.is_empty() && dialogue.upstream() == 0;
+        let before_helo = if usual {
+            " mta=ok why=<> helo="
+        } else {
+            self.line.word(" mta=", summary.mta.name());
+            if dialogue.upstream() > 0 {
+                let upstream = self.settings.upstream.nth(dialogue.upstream()).to_string();
+                self.line.outside(" upstream=", upstream.as_bytes());
+            }
+            self.line.outside(" why=", why);
+            " helo="
+        };
         self.line
-            .begin()
-            .text(" session=end end=")
-            .text(ending.name())
-            .word(" mta=", summary.mta.name());
-        if dialogue.upstream() > 0 {
-            let upstream = self.settings.upstream.nth(dialogue.upstream()).to_string();
-            self.line.outside(" upstream=", upstream.as_bytes());
-        }
-        self.line
-            .outside(" why=", why)
-            .outside(" helo=", summary.helo())
+            .outside(before_helo, summary.helo())
             .number(" messages=", summary.messages.into())
-            .number(" octets=", summary.relayed)
-            .number(" refused=", summary.refused.into())
-            .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
+            .number(" octets=", summary.relayed);
+        match (summary.refused, summary.last_refusal.or(self.chain.suspicion())) {
+            (0, None) => self.line.text(" refused=0 rule=-"),
+            (refused, rule) => {
+                self.line.number(" refused=", refused.into()).word(" rule=", rule.unwrap_or("-"))
+            }
+        };
         if let Some(encryption) = &self.encryption {
             tell_more(&mut self.line, encryption);
         }
@@ -167,11 +175,14 @@ pub(crate) fn recipient(
         None => line.word(" code=", "-"),
     };
     line.word(" at=", outcome.at.name());
-    match noted.would {
-        Some(would) => line.number(" would=", would.code.into()).text(":").text(would.rule),
-        None => line.text(" would=-"),
+    let before_helo = match noted.would {
+        Some(would) => {
+            line.number(" would=", would.code.into()).text(":").text(would.rule);
+            " helo="
+        }
+        None => " would=- helo=",
     };
-    line.outside(" helo=", helo).outside(" from=", from).outside(" to=", to);
+    line.outside(before_helo, helo).outside(" from=", from).outside(" to=", to);
     line.outside(" reply=", &outcome.text);
     if let Some(accepted) = &noted.accepted {
         line.outside(" allow=", accepted);
