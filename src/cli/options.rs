@@ -4,9 +4,8 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::{Check, Given, Listen, Mode};
-use crate::config;
 use crate::config::settings::{self, LogTo, Settings};
-use crate::config::tls;
+use crate::config::{self, tls};
 use crate::host::Iprev;
 
 /// Who understands an option.
@@ -165,33 +164,28 @@ pub const OPTIONS: &[Opt] = &[
         value: "WHO",
         help: "terminate: we encrypt; pass: the MTA does; hide: nobody (by what is configured)",
         scope: Scope::Session,
-        set: Set::Session(|s, v| {
-            word(v, tls::STARTTLS).map(|who| s.tls.get_or_insert_default().starttls = Some(who))
-        }),
+        set: Set::Session(|s, v| word(v, tls::STARTTLS).map(|w| s.tls().starttls = Some(w))),
     },
     Opt {
         names: &["--tls-cert"],
         value: "FILE",
         help: "our certificate, PEM; given again, others by name (none)",
         scope: Scope::Session,
-        set: Set::Session(|s, v| s.tls.get_or_insert_default().option(v, false)),
+        set: Set::Session(|s, v| s.tls().option(v, false)),
     },
     Opt {
         names: &["--tls-key"],
         value: "FILE",
         help: "its private key, PEM; as often as --tls-cert (in the certificate's file)",
         scope: Scope::Session,
-        set: Set::Session(|s, v| s.tls.get_or_insert_default().option(v, true)),
+        set: Set::Session(|s, v| s.tls().option(v, true)),
     },
     Opt {
         names: &["--tls-implicit"],
         value: "",
         help: "clients begin with TLS, as on port 465",
         scope: Scope::Session,
-        set: Set::Session(|s, _| {
-            s.tls.get_or_insert_default().implicit = true;
-            Ok(())
-        }),
+        set: Set::Session(|s, _| s.tls().begins()),
     },
     Opt {
         names: &["--greet-delay"],
