@@ -15,7 +15,7 @@ use std::sync::Arc;
 use common::{Folder, Program, Script, Session, connection, tls};
 use regex::Regex;
 use rustls::version::TLS13;
-use smtp_wrapper::cli::{self, Listen, OPTIONS};
+use smtp_wrapper::cli::{self, Listen};
 use smtp_wrapper::config::sections::SECTIONS;
 use smtp_wrapper::config::{self, Settings, Source};
 use smtp_wrapper::filter::{KINDS, policy, reply};
@@ -106,7 +106,7 @@ fn plain(line: &str) -> String {
 #[test]
 fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
     let (page, help) = (Page::section("OPTIONS"), cli::help());
-    for option in OPTIONS {
+    for option in cli::options() {
         for name in option.names {
             let lower = option.value.to_lowercase();
             let head = format!("{name} {lower}").trim_end().to_owned();

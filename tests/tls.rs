@@ -513,7 +513,9 @@ fn programs_learn_of_it() {
     says_hello(&mut client);
     // Our 354, as the message is kept.
     client.plays(&ENVELOPE.replace("354 go ahead", "354 End data with <CR><LF>.<CR><LF>"));
-    client.plays("C: text\nC: .\nS: 250 2.0.0 queued");
+    client.sends(b"text\r\n.\r\n");
+    // What it makes of the message is another test's.
+    client.reply();
     client.quits();
     session.ends(&[0]);
     let told = fs::read_to_string(told).unwrap();

@@ -1,6 +1,6 @@
 //! The text of `--help`.
 
-use super::options::{OPTIONS, Scope};
+use super::options::{Scope, options};
 
 /// The text of `--help`.
 #[must_use]
@@ -28,7 +28,7 @@ pub fn help() -> String {
     ];
     for (scope, title) in scopes {
         out.push_str(&format!("\n{title} (defaults in brackets):\n"));
-        for o in OPTIONS.iter().filter(|o| o.scope == scope) {
+        for o in options().filter(|o| o.scope == scope) {
             let left = format!("{} {}", o.names.join(", "), o.value);
             out.push_str(&format!("  {left:<26} {}\n", o.help));
         }

@@ -22,7 +22,7 @@ use crate::tool::report::Wanted;
 
 pub use help::help;
 use options::Set;
-pub use options::{OPTIONS, Opt, Scope};
+pub use options::{Opt, Scope, options};
 
 /// What `listen` is run with.
 #[derive(Clone, Debug, PartialEq)]
@@ -302,7 +302,7 @@ impl Invocation {
             Some((name, value)) if name.starts_with("--") => (name, Some(value)),
             _ => (arg, None),
         };
-        let Some(known) = OPTIONS.iter().find(|o| o.names.contains(&name)) else {
+        let Some(known) = options().find(|o| o.names.contains(&name)) else {
             return Err(UsageError(unknown(arg, mode)));
         };
         let (of, tool) = known.scope.mode();

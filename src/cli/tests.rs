@@ -128,7 +128,7 @@ fn files_and_the_arguments_of_others_are_kept_as_they_are() {
 #[test]
 fn help_names_every_option() {
     let help = help();
-    for name in OPTIONS.iter().flat_map(|o| o.names) {
+    for name in options().flat_map(|o| o.names) {
         assert!(help.contains(name), "{name}");
     }
 }

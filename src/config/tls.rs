@@ -49,7 +49,23 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
+impl super::Settings {
+    /// What connections are encrypted with, for an option to change.
+    pub(crate) fn tls(&mut self) -> &mut TlsSettings {
+        self.tls.get_or_insert_default()
+    }
+}
+
 impl TlsSettings {
+    /// Clients begin with TLS.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn begins(&mut self) -> Result<(), String> {
+        self.implicit = true;
+        Ok(())
+    }
+
     /// Reads the table.
     ///
     /// # Errors

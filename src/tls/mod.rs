@@ -2,8 +2,8 @@
 //! the dialogue gets. Nothing of it runs, and nothing of it takes memory, before a
 //! client asks for it.
 //!
-//! [`Tls`] is one connection, and does no waiting of its own: it is given what is
-//! read from and written to the socket ([`Wire`]), by `io`. `server` is what it is
+//! `Tls` is one connection, and does no waiting of its own: it is given what is
+//! read from and written to the socket (`Wire`), by `io`. `server` is what it is
 //! served with, `certificates` the certificates and keys, `tickets` what lets a
 //! client resume a session with another of our processes.
 //!

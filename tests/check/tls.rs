@@ -57,17 +57,15 @@ fn a_certificate_that_ends() {
     let folder = Folder::fresh();
     let path = folder.file("soon.pem");
     let path = path.to_str().unwrap();
-    for (days, severity, what) in [("3", "warning", "ends on 20"), ("0", "warning", "in 0 days")] {
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-key", &pem("mx.key"), "-subj", "/CN=a.example", "-out", path])
-            .args(["-days", days, "-addext", "subjectAltName=DNS:a.example"])
-            .output();
-        // The command is a package of its own.
-        let Ok(made) = made else { return };
-        assert!(made.status.success(), "{made:?}");
-        let (found, _) = check(refusing(), &["--tls-cert", path, "--tls-key", &pem("mx.key")]);
-        found.says(severity, what);
-    }
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-key", &pem("mx.key"), "-subj", "/CN=a.example", "-out", path])
+        .args(["-days", "3", "-addext", "subjectAltName=DNS:a.example"])
+        .output();
+    // The command is a package of its own.
+    let Ok(made) = made else { return };
+    assert!(made.status.success(), "{made:?}");
+    let (found, _) = check(refusing(), &["--tls-cert", path, "--tls-key", &pem("mx.key")]);
+    found.says("warning", "ends on 20");
 }
 
 #[test]

