@@ -29,7 +29,7 @@ pub fn install(log: (LogTo, Style)) {
         if let Some(place) = info.location() {
             line.word(" file=", place.file()).number(" line=", place.line().into());
         }
-        Log::new(log).line(Level::Error, line.as_bytes());
+        Log::new(log).line(Level::Error, &mut line);
         std::process::exit(exit::INTERNAL.into());
     }));
 }

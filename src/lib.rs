@@ -140,7 +140,7 @@ fn not_introduced(log: &mut Log, client: &Client, why: &NoHeader) -> ExitCode {
     let mut line = log.session(client);
     line.begin().word(" session=", "none").word(" end=", "no-proxy-header");
     line.outside(" why=", why.to_string().as_bytes());
-    log.line(level, line.as_bytes());
+    log.line(level, &mut line);
     ExitCode::from(exit::OK)
 }
 
@@ -170,5 +170,5 @@ fn turn_away(log: &mut Log, reply: &Standing, why: &dyn Display) -> ExitCode {
 fn no_session(log: &mut Log, level: Level, end: &str, why: &dyn Display) {
     let mut line = Line::without_session();
     line.word(" session=", "none").word(" end=", end).outside(" why=", why.to_string().as_bytes());
-    log.line(level, line.as_bytes());
+    log.line(level, &mut line);
 }

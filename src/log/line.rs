@@ -7,14 +7,52 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
+use syslog::{Facility, Severity};
+
+use super::Level;
 use crate::limits;
 
 /// A line being written. What every line of a session begins with is written
-/// once.
+/// once; so is, before it, what syslogd wants there ([`tag`]), lest each line be copied
+/// behind it.
 #[derive(Clone, Debug)]
 pub struct Line {
     text: Vec<u8>,
+    tag: usize,
     head: usize,
+}
+
+/// What syslogd wants before a line: as RFC 3164, without the time. Every syslogd puts
+/// its own time to a line that has none; ours would need the zone file, which a
+/// jail does not have.
+#[inline(always)]
+pub(super) fn tag(ident: &str, pid: u32, text: &mut Vec<u8>) {
+    text.push(b'<');
+    text.extend(priority(Level::Info));
+    text.push(b'>');
+    text.extend(ident.as_bytes());
+    text.push(b'[');
+    digits::<10>(text, pid.into(), 1);
+    text.extend(b"]: ");
+}
+
+/// The digits of facility and severity, which are two.
+#[inline(always)]
+fn priority(level: Level) -> [u8; 2] {
+    let severity = match level {
+        Level::Error => Severity::LOG_ERR,
+        Level::Info => Severity::LOG_INFO,
+    };
+    let priority = Facility::LOG_MAIL as u8 | severity as u8;
+    [b'0' + priority / 10, b'0' + priority % 10]
+}
+
+/// Makes this the level in a tag.
+#[inline(always)]
+pub(super) fn set_level(tagged: &mut [u8], level: Level) {
+    if let Some(digits) = tagged.get_mut(1..3) {
+        digits.copy_from_slice(&priority(level));
+    }
 }
 
 impl Line {
@@ -23,7 +61,9 @@ impl Line {
     #[must_use]
     #[inline(always)]
     pub fn new(micros: u64, pid: u32, ip: IpAddr, port: u16) -> Self {
-        let mut line = Line { text: Vec::with_capacity(limits::REPLY), head: 0 };
+        let mut line = Line { text: Vec::with_capacity(limits::REPLY), tag: 0, head: 0 };
+        tag(super::IDENT, pid, &mut line.text);
+        line.tag = line.text.len();
         line.text.extend(b"v=1 sid=");
         digits::<16>(&mut line.text, micros, 1);
         line.text.push(b'.');
@@ -48,14 +88,17 @@ impl Line {
     /// or is at its end.
     #[must_use]
     pub fn without_session() -> Self {
-        let text = b"v=1 sid=- ip=[-] port=-".to_vec();
-        Line { head: text.len(), text }
+        let mut text = Vec::new();
+        tag(super::IDENT, std::process::id(), &mut text);
+        let tag = text.len();
+        text.extend(b"v=1 sid=- ip=[-] port=-");
+        Line { tag, head: text.len(), text }
     }
 
     /// The session's name in these lines.
     #[must_use]
     pub fn session(&self) -> &str {
-        let name = self.text.split(|&b| b == b' ').nth(1).and_then(|sid| sid.get(4..));
+        let name = self.as_bytes().split(|&b| b == b' ').nth(1).and_then(|sid| sid.get(4..));
         name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
     }
 
@@ -68,7 +111,14 @@ impl Line {
     /// The line so far.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.text
+        self.text.get(self.tag..).unwrap_or_default()
+    }
+
+    /// The same behind what syslogd wants before it, and the length of that.
+    #[inline(always)]
+    pub(super) fn tagged(&mut self, level: Level) -> (&[u8], usize) {
+        set_level(&mut self.text, level);
+        (&self.text, self.tag)
     }
 
     /// A word of ours.

@@ -15,17 +15,20 @@ use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
 use rustix::stdio::{stderr, stdin, stdout};
-use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
+use syslog::{LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::activation::{self, Client};
 use crate::config::{LogTo, Style};
 use crate::io::write_if_ready;
 use crate::limits;
 
-use line::{Line, digits};
+use line::Line;
 
 /// Where syslogd listens, on Linux and the BSDs.
 const SYSLOG_SOCKETS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
+
+/// Who writes lines, for syslogd.
+const IDENT: &str = "smtp-wrapper";
 
 /// What a line is about, after syslog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +60,7 @@ enum Sink {
     Syslog {
         path: Option<&'static str>,
     },
-    Open(Logger<LoggerBackend, Ident>),
+    Open(Logger<LoggerBackend, AsItIs>),
 }
 
 impl Log {
@@ -83,8 +86,8 @@ impl Log {
         let sink = match &self.sink {
             Sink::Stderr { journal } => Sink::Stderr { journal: *journal },
             Sink::Syslog { path } => Sink::Syslog { path: *path },
-            Sink::Open(Logger { backend: LoggerBackend::Unix(socket), formatter }) => {
-                let another = |socket| Logger::new(LoggerBackend::Unix(socket), *formatter);
+            Sink::Open(Logger { backend: LoggerBackend::Unix(socket), .. }) => {
+                let another = |socket| Logger::new(LoggerBackend::Unix(socket), AsItIs);
                 socket.try_clone().map_or(Sink::Nowhere, |socket| Sink::Open(another(socket)))
             }
             Sink::Open(_) | Sink::Nowhere => Sink::Nowhere,
@@ -113,18 +116,19 @@ impl Log {
     }
 
     /// Writes a line, or loses it.
-    pub fn line(&mut self, level: Level, text: &[u8]) {
+    pub fn line(&mut self, level: Level, line: &mut Line) {
         if self.style == Style::Native {
-            self.put(level, text);
+            let (tagged, tag) = line.tagged(level);
+            self.put(level, tagged, tag);
         } else {
-            self.styled(level, text);
+            self.styled(level, line.as_bytes());
         }
     }
 
     /// Writes a line about one of the recipients of a message; the first of them, or one more.
-    pub fn line_of_recipient(&mut self, level: Level, text: &[u8], first: bool) {
+    pub fn line_of_recipient(&mut self, level: Level, line: &mut Line, first: bool) {
         self.again = !first;
-        self.line(level, text);
+        self.line(level, line);
         self.again = false;
     }
 
@@ -132,31 +136,35 @@ impl Log {
     #[inline(never)]
     fn styled(&mut self, level: Level, text: &[u8]) {
         for line in style::render(self.style, text, self.again) {
-            self.put(level, &line);
+            let mut tagged = Vec::with_capacity(line.len() + 40);
+            line::tag(style::ident(self.style), self.pid, &mut tagged);
+            line::set_level(&mut tagged, level);
+            let tag = tagged.len();
+            tagged.extend(line);
+            self.put(level, &tagged, tag);
         }
     }
 
+    /// Writes a line that comes behind its tag, which is so long.
     #[inline(always)] // Most lines are written as they are.
-    fn put(&mut self, level: Level, text: &[u8]) {
+    fn put(&mut self, level: Level, tagged: &[u8], tag: usize) {
         if let Sink::Syslog { path } = self.sink {
-            let ident = Ident { name: style::ident(self.style), pid: self.pid };
-            self.sink = open_syslog(path, ident).map_or(Sink::Nowhere, Sink::Open);
+            self.sink = open_syslog(path).map_or(Sink::Nowhere, Sink::Open);
         }
         // Whatever goes wrong, mail is not to suffer from it.
-        if self.write(level, text).is_err() && !self.stuck {
+        if self.write(level, tagged, tag).is_err() && !self.stuck {
             self.stuck = !self.comes_free();
-            let _ = self.write(level, text);
+            let _ = self.write(level, tagged, tag);
         }
     }
 
-    fn write(&mut self, level: Level, text: &[u8]) -> io::Result<()> {
+    fn write(&mut self, level: Level, tagged: &[u8], tag: usize) -> io::Result<()> {
         match &mut self.sink {
             Sink::Nowhere | Sink::Syslog { .. } => Ok(()),
-            Sink::Stderr { journal } => write_stderr(level, *journal, text),
-            Sink::Open(logger) => match level {
-                Level::Error => logger.err(text).map_err(io::Error::other),
-                Level::Info => logger.info(text).map_err(io::Error::other),
-            },
+            Sink::Stderr { journal } => {
+                write_stderr(level, *journal, tagged.get(tag..).unwrap_or_default())
+            }
+            Sink::Open(logger) => logger.info(tagged).map_err(io::Error::other),
         }
     }
 
@@ -215,7 +223,7 @@ fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
 
 /// Connects to syslogd. The crate's own way of opening blocks when syslogd
 /// listens on a stream and is stuck, and gives up at the first stale socket.
-fn open_syslog(path: Option<&str>, ident: Ident) -> io::Result<Logger<LoggerBackend, Ident>> {
+fn open_syslog(path: Option<&str>) -> io::Result<Logger<LoggerBackend, AsItIs>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
     let socket = UnixDatagram::from(socket);
@@ -228,7 +236,7 @@ fn open_syslog(path: Option<&str>, ident: Ident) -> io::Result<Logger<LoggerBack
             break;
         }
     }
-    outcome.map(|()| Logger::new(LoggerBackend::Unix(socket), ident))
+    outcome.map(|()| Logger::new(LoggerBackend::Unix(socket), AsItIs))
 }
 
 /// Is there a syslogd to be connected to, at this path or where one usually is?
@@ -236,30 +244,14 @@ fn open_syslog(path: Option<&str>, ident: Ident) -> io::Result<Logger<LoggerBack
 /// # Errors
 /// Why not.
 pub(crate) fn reaches_syslog(path: Option<&str>) -> io::Result<()> {
-    open_syslog(path, Ident { name: "", pid: 0 }).map(drop)
+    open_syslog(path).map(drop)
 }
 
-/// The form of a syslog line: as RFC 3164, without the time. Every syslogd puts
-/// its own time to a line that has none; ours would need the zone file, which a
-/// jail does not have.
-#[derive(Clone, Copy)]
-struct Ident {
-    name: &'static str,
-    pid: u32,
-}
+/// Lines come as syslogd wants them, with their level ([`line::tag`]).
+struct AsItIs;
 
-impl LogFormat<&[u8]> for Ident {
-    fn format<W: Write>(&self, to: &mut W, severity: Severity, text: &[u8]) -> syslog::Result<()> {
-        let priority = Facility::LOG_MAIL as u8 | severity as u8;
-        let mut line = Vec::with_capacity(text.len() + 40);
-        line.push(b'<');
-        digits::<10>(&mut line, priority.into(), 1);
-        line.push(b'>');
-        line.extend_from_slice(self.name.as_bytes());
-        line.push(b'[');
-        digits::<10>(&mut line, self.pid.into(), 1);
-        line.extend_from_slice(b"]: ");
-        line.extend_from_slice(text);
-        Ok(to.write_all(&line)?)
+impl LogFormat<&[u8]> for AsItIs {
+    fn format<W: Write>(&self, to: &mut W, _: Severity, tagged: &[u8]) -> syslog::Result<()> {
+        Ok(to.write_all(tagged)?)
     }
 }

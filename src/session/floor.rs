@@ -244,12 +244,12 @@ impl Ground for Floor<'_> {
     fn note(&mut self, what: &str) {
         self.line.begin().word(" session=", "note").word(" filter=", self.filter);
         self.line.outside(" why=", what.as_bytes());
-        self.log.line(Level::Info, self.line.as_bytes());
+        self.log.line(Level::Info, self.line);
     }
 
     fn trouble(&mut self, stage: Stage, what: &str) {
         self.line.begin().word(" session=", "trouble").word(" filter=", self.filter);
         self.line.word(" at=", stage.name()).outside(" why=", what.as_bytes());
-        self.log.line(Level::Error, self.line.as_bytes());
+        self.log.line(Level::Error, self.line);
     }
 }

@@ -130,7 +130,7 @@ impl Session {
         let name = self.settings.upstream.nth(n).to_string();
         self.line.begin().word(" session=", "trouble").outside(" upstream=", name.as_bytes());
         self.line.outside(" why=", why);
-        self.log.line(crate::log::Level::Error, self.line.as_bytes());
+        self.log.line(crate::log::Level::Error, &mut self.line);
     }
 
     /// At the end of the session: the client, whose last reply is sent, does not
@@ -175,7 +175,7 @@ impl Session {
         }
         self.line.begin().word(" session=", "note").word(" upstream=", "exec");
         self.line.outside(" why=", said);
-        self.log.line(crate::log::Level::Info, self.line.as_bytes());
+        self.log.line(crate::log::Level::Info, &mut self.line);
     }
 
     /// Has the MTA, a program, ended, and is there news of it? What it has said is all

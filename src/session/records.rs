@@ -31,7 +31,7 @@ impl Session {
             let from = &record.transaction.from;
             recipient(&mut self.line, (summary.helo(), from, to), outcome, &noted);
             self.end_line(summary.authenticated);
-            self.log.line_of_recipient(Level::Info, self.line.as_bytes(), n == 0);
+            self.log.line_of_recipient(Level::Info, &mut self.line, n == 0);
         }
         if record.outcome.at == Stage::Message {
             self.observed.clear();
@@ -42,7 +42,7 @@ impl Session {
     #[cold]
     pub(super) fn log_beginning(&mut self) {
         self.line.begin().word(" session=", "begin");
-        self.log.line(Level::Info, self.line.as_bytes());
+        self.log.line(Level::Info, &mut self.line);
     }
 
     /// Writes the session down, if it is one of these.
@@ -90,7 +90,7 @@ impl Session {
         self.end_line(summary.authenticated);
         let used = sys::used();
         self.line.number(" cpu=", used.millis).text("ms").number(" mem=", used.kib).text("KiB");
-        self.log.line(level, self.line.as_bytes());
+        self.log.line(level, &mut self.line);
     }
 
     /// The MTA took a stranger's message as if it came from this host. Should it relay for
@@ -119,13 +119,13 @@ impl Session {
     /// One line of something that does not work, and should.
     pub(super) fn trouble(&mut self, what: &str) {
         self.line.begin().word(" session=", "trouble").outside(" why=", what.as_bytes());
-        self.log.line(Level::Error, self.line.as_bytes());
+        self.log.line(Level::Error, &mut self.line);
     }
 
     /// One line of something amiss that makes no difference to the client.
     pub(super) fn note(&mut self, what: &str) {
         self.line.begin().word(" session=", "note").outside(" why=", what.as_bytes());
-        self.log.line(Level::Info, self.line.as_bytes());
+        self.log.line(Level::Info, &mut self.line);
     }
 
     /// Ends a line with what every line about a session ends with.

@@ -107,7 +107,7 @@ impl Trace {
             Sink::Over => {}
             Sink::Log(log, line) => {
                 line.begin().word(" session=", "trace").outside(" why=", text).seconds(" t=", at);
-                log.line(Level::Info, line.as_bytes());
+                log.line(Level::Info, line);
             }
             Sink::File(file) => {
                 let mut line = format!("{:.3} ", at.as_secs_f64()).into_bytes();

@@ -11,6 +11,7 @@ mod json;
 mod original;
 mod postfix;
 
+use super::IDENT;
 use super::fields::{Fields, from_outside};
 use crate::config::Style;
 
@@ -18,7 +19,7 @@ use crate::config::Style;
 #[must_use]
 pub(super) const fn ident(style: Style) -> &'static str {
     match style {
-        Style::Native | Style::Json => "smtp-wrapper",
+        Style::Native | Style::Json => IDENT,
         Style::Postfix => "postfix/smtpd",
         Style::Original => "smtp_wrapper",
     }
