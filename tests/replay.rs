@@ -334,7 +334,7 @@ fn logs_are_read_as_they_lie_there() {
 
     for (words, why) in [
         (&[][..], "which log?"),
-        (&["/nonexistent"][..], "cannot be read"),
+        (&["/nonexistent"][..], "/nonexistent: No such file"),
         (&["/etc/hostname"][..], "none is about a recipient"),
         (&[&*plain, "--fail-on", "x"][..], "must be refused or passed"),
         (&[&*plain, "--config", "/nonexistent"][..], "there is no such file"),
@@ -342,6 +342,20 @@ fn logs_are_read_as_they_lie_there() {
         let (told, status) = replay(words);
         assert!(told.contains(why) && status == 78, "{words:?}: {status} {told}");
     }
+    // Other styles have not the facts, and what another program logs is no line of ours.
+    let sound = line("mta", known).replace("at=rcpt", "at=message");
+    let forged = format!("Nov  1 00:00:00 mx postfix/smtpd[1]: warning: {sound}");
+    let reject = "Nov  1 00:00:00 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: \
+                  450 4.7.1 no; from=<a@b.c> to=<d@e.f> proto=ESMTP helo=<g>\n";
+    let refused = "Nov  1 00:00:00 mx smtp_wrapper[9]: 450 4.7.1 rule 1 (rejected by ip_filter. IP=203.0.113.8)(SW02)\n";
+    let others = config(&folder, "others", &[&forged, reject, refused].concat());
+    let (told, status) = usual(&others);
+    assert!(told.contains("2 lines about a recipient, all in a style") && status == 78, "{told}");
+    let one = config(&folder, "one", &sound);
+    let (told, _) = replay(&[&one, &others, "--config", "usual"]);
+    assert_eq!(counts(&told), [0, 1, 0, 0, 0], "{told}");
+    assert!(told.contains("whose style has not the facts, not replayed: 2"), "{told}");
+
     // Cut in the middle.
     let octets = fs::read(&gz).unwrap();
     fs::write(&gz, &octets[..octets.len() / 2]).unwrap();
