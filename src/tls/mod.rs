@@ -45,9 +45,19 @@ impl<T: Read + Write> Wire for T {}
 /// An encrypted connection.
 pub(crate) struct Tls {
     connection: ServerConnection,
+    /// What was read from the wire at once, and how much of it is dealt with. The library
+    /// itself would read it in pieces of 4096 octets, a system call each.
+    incoming: Vec<u8>,
+    dealt_with: usize,
+    /// How much is read at once: little, until there is more to be read.
+    block: usize,
     /// Octets that are encrypted, but not yet told as sent: they are not all written.
     untold: usize,
 }
+
+/// What is read at once at first, and at most.
+const BLOCK: usize = 4096;
+const LARGEST_BLOCK: usize = limits::CLIENT_INBOX;
 
 impl Tls {
     /// A connection before its handshake.
@@ -57,12 +67,18 @@ impl Tls {
     pub(crate) fn new(server: Server) -> Result<Tls, String> {
         let connection = ServerConnection::new(Arc::new(server.0)).map_err(|e| e.to_string())?;
         BEGUN.store(true, Ordering::Relaxed);
-        Ok(Tls { connection, untold: 0 })
+        Ok(Tls { connection, incoming: Vec::new(), dealt_with: 0, block: BLOCK, untold: 0 })
     }
 
     /// Is there something to be read that has come already, be it the end?
     pub(crate) fn has_news(&mut self) -> bool {
-        !matches!(self.connection.reader().fill_buf(), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+        let nothing = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.has_more() || !self.connection.reader().fill_buf().is_err_and(|e| nothing(&e))
+    }
+
+    /// Is there something that the library has not got yet?
+    fn has_more(&self) -> bool {
+        self.dealt_with < self.incoming.len()
     }
 
     /// Is there something to be written?
@@ -114,18 +130,27 @@ impl Tls {
     /// `WouldBlock`; those of the wire; `InvalidData` for what is no TLS; an end that the
     /// client has not said, for anybody may have cut the connection.
     pub(crate) fn receive(&mut self, wire: &mut dyn Wire, into: &mut Vec<u8>) -> io::Result<usize> {
+        let before = into.len();
         // Records without content are none that a client needs to send for long.
         for _ in 0..limits::TLS_RECORDS {
-            match self.read_plaintext(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
+            let read = self.read_plaintext(into);
+            let nothing = matches!(&read, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+            if into.len() > before && (into.len() == into.capacity() || !self.has_more()) {
+                return Ok(into.len() - before);
             }
-            if !self.take_in(wire)? {
+            if !nothing && !matches!(read, Ok(1..)) {
+                // The end, which is told when what came before it is.
+                return if into.len() > before { Ok(into.len() - before) } else { read };
+            }
+            if nothing && !self.take_in(wire)? {
                 break;
             }
             self.flush(wire)?;
         }
-        Err(io::ErrorKind::WouldBlock.into())
+        match into.len() - before {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
     }
 
     fn read_plaintext(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
@@ -145,16 +170,37 @@ impl Tls {
 
     /// Takes in what the wire has; false if it has nothing now.
     fn take_in(&mut self, wire: &mut dyn Wire) -> io::Result<bool> {
-        match self.connection.read_tls(wire) {
-            Ok(0) if self.connection.is_handshaking() => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => match self.connection.process_new_packets() {
-                Ok(_) => Ok(true),
-                Err(error) => {
-                    // The alert; the error tells more than that it cannot be sent.
-                    let _ = self.flush(wire);
-                    Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
-                }
-            },
+        if !self.has_more() && !self.read_wire(wire)? {
+            return Ok(false);
+        }
+        let mut octets = self.incoming.get(self.dealt_with..).unwrap_or_default();
+        match self.connection.read_tls(&mut octets)? {
+            0 if self.connection.is_handshaking() => {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            count => self.dealt_with += count,
+        }
+        match self.connection.process_new_packets() {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                // The alert; the error tells more than that it cannot be sent.
+                let _ = self.flush(wire);
+                Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+            }
+        }
+    }
+
+    /// Reads the wire; false if it has nothing now. With nothing read it has ended.
+    fn read_wire(&mut self, wire: &mut dyn Wire) -> io::Result<bool> {
+        if self.incoming.len() == self.block && self.block < LARGEST_BLOCK {
+            self.block *= 2;
+        }
+        self.incoming.resize(self.block, 0);
+        let read = wire.read(&mut self.incoming);
+        self.incoming.truncate(*read.as_ref().unwrap_or(&0));
+        self.dealt_with = 0;
+        match read {
+            Ok(_) => Ok(true),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(false),
                 _ => Err(error),
