@@ -238,7 +238,7 @@ fn each_kind_of_log_tells_the_same() {
     };
     let journal = |time: u64, line: &str| {
         let line = line.replace('\\', "\\\\").replace('"', "\\\"");
-        format!("{{\"__REALTIME_TIMESTAMP\":\"{time}\",\"_X\":[1,{{\"a\":\"}}\"}}],\"MESSAGE\":\"{line}\",\"_PID\":\"7\"}}\n").into_bytes()
+        format!("{{\"__REALTIME_TIMESTAMP\":\"{time}\",\"_X\":[1,{{\"a\":\"}}\"}}],\"MESSAGE\":\"{line}\",\"SYSLOG_IDENTIFIER\":\"smtp-wrapper\",\"_PID\":\"7\"}}\n").into_bytes()
     };
     let json = |_: u64, line: &str| format!("{}\n", as_json(line)).into_bytes();
     let logs = [
@@ -374,6 +374,38 @@ fn nobody_writes_a_line_of_ours_in_anothers_log() {
     ] {
         let (text, _) = report(&["-"], format!("{before}{forged}\n").as_bytes());
         assert!(text.contains("1 line read, 0 of them known"), "{before}: {text}");
+    }
+    for before in ["Invalid user ", "user ", "Mar  1 00:00:00 mx ", "mx smtp-wrapper[2]: "] {
+        let (text, _) = report(&["-"], format!("{before}{forged}\n").as_bytes());
+        assert!(text.contains("1 line read, 0 of them known"), "{before}: {text}");
+    }
+    // Others' styles.
+    let reject = "reject: RCPT from mx1.victim.example[198.51.100.10]: 450 4.7.1 x [r1]; from=<a@b.c> to=<d@e.f> proto=ESMTP helo=<h>";
+    let refused = "rejected by ip_filter. IP=198.51.100.10: 450 4.7.1 x";
+    for other in [
+        format!("Mar  1 00:00:00 mx sshd[100]: Invalid user smtp_wrapper: {refused}"),
+        format!("Mar  1 00:00:00 mx apache: GET /smtp_wrapper: {refused}"),
+        format!("Invalid user smtp_wrapper: {refused}"),
+        format!("Mar  1 00:00:00 mx sshd: smtp_wrapper[5]: {refused}"),
+        format!(
+            "Mar  1 00:00:00 mx postfix/smtpd[100]: improper command pipelining after DATA from unknown[203.0.113.9]: {reject}"
+        ),
+        format!("Mar  1 00:00:00 mx postfix/smtpd[100]: warning: {reject}"),
+        format!(
+            "Mar  1 00:00:00 mx dovecot: imap-login: Disconnected: user=<x/smtpd[1]: NOQUEUE: {reject}"
+        ),
+        format!("Mar  1 00:00:00 mx dovecot: x/smtpd[1]: NOQUEUE: {reject}"),
+    ] {
+        let (text, _) = report(&["-"], format!("{other}\n").as_bytes());
+        assert!(text.contains("1 line read, 0 of them known"), "{other}: {text}");
+    }
+    for good in [
+        format!("Mar  1 00:00:00 mx postfix/smtpd[100]: 4F2A91C0D3: {reject}"),
+        format!("Mar  1 00:00:00 mx postfix/smtpd[100]: NOQUEUE: {reject}"),
+        format!("Mar  1 00:00:00 mx smtp_wrapper[100]: {refused}(SW02)"),
+    ] {
+        let (text, _) = report(&["-"], format!("{good}\n").as_bytes());
+        assert!(text.contains("1 line read, 1 of them known"), "{good}: {text}");
     }
     for before in [
         "",

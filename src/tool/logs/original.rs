@@ -6,15 +6,17 @@ use std::net::IpAddr;
 
 use memchr::{memchr, memmem};
 
+use super::prefix;
 use crate::log::line::Line;
 
 /// Writes a line anew as the native one.
 pub(super) fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let (_, rest) = split(line, b"smtp_wrapper")?;
-    let (pid, text) = split(rest, b": ")?;
-    if !(pid.is_empty() || pid.starts_with(b"[") && pid.ends_with(b"]")) {
+    let said = prefix::said(line)?;
+    // Ours have this name where the journal gives it.
+    if said.program != b"smtp_wrapper" && said.program != b"smtp-wrapper" {
         return None;
     }
+    let text = said.text;
     let ip = address(text)?;
     if let Some(mut anew) = ours(text, ip) {
         return finish(&mut anew, out);
