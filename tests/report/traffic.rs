@@ -249,7 +249,7 @@ impl Month {
     /// Pools in a network, with names and without, and of a domain over many networks.
     fn pools(&mut self) {
         for n in 0..30_u8 {
-            let domain = format!("pool{n}.example");
+            let domain = format!("big{n}.example");
             let hosts: Vec<(Host, String)> = (0..6_u8)
                 .map(|m| {
                     let ip = match n % 3 {

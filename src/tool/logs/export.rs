@@ -57,7 +57,7 @@ impl Kept {
 
 /// Whose entry it is: what it calls itself, unless that says nothing and the journal knows
 /// that it is ours.
-pub(super) fn program<'a>([ident, command, unit]: [&'a [u8]; 3]) -> &'a [u8] {
+pub(super) fn program([ident, command, unit]: [&[u8]; 3]) -> &[u8] {
     let said = ident.ends_with(b"/smtpd") || ident.ends_with(b"/postscreen");
     let ours = command == b"smtp-wrapper" || unit.starts_with(b"smtp-wrapper");
     if ours && !said && ident != b"smtp_wrapper" { b"smtp-wrapper" } else { ident }

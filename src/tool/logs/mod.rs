@@ -78,6 +78,11 @@ impl Counts {
     pub(crate) fn known(&self) -> u64 {
         self.of_style.iter().sum()
     }
+
+    /// Lines of a style.
+    pub(crate) fn of(&self, style: Style) -> u64 {
+        self.of_style.get(style as usize).copied().unwrap_or(0)
+    }
 }
 
 /// Reads logs, one behind the other.

@@ -93,7 +93,9 @@ fn finish(anew: &mut Line, out: &mut Vec<u8>) -> Option<()> {
 fn rule(tag: &[u8]) -> &'static str {
     match tag {
         b"SW01" => "interval.too-fast",
-        b"SW02" | b"SW10" => "program.refused",
+        // What it refused for now so that servers come back.
+        b"SW02" => "s25r.ip-filter",
+        b"SW10" => "program.refused",
         b"SW03" => "mta.away",
         b"SW04" => "session.client-silent",
         b"SW05" => "early.talker",

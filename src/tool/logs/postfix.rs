@@ -159,7 +159,24 @@ fn rule(reply: &[u8]) -> &str {
         Some("r6") => "s25r.r6",
         Some("own") => "s25r.own",
         Some(rule) => rule,
-        None => "postfix",
+        None => rule_of_others(reply),
+    }
+}
+
+/// Those that refuse for now so that servers come back, by the texts that they are known
+/// for; what a client said stands before the last `>: `.
+fn rule_of_others(reply: &[u8]) -> &'static str {
+    let text = memmem::rfind(reply, b">: ").and_then(|at| reply.get(at..)).unwrap_or(reply);
+    let text = text.to_ascii_lowercase();
+    let says = |what: &[&[u8]]| what.iter().any(|what| memmem::find(&text, what).is_some());
+    if says(&[b"greylist", b"graylist"]) {
+        "greylist"
+    } else if says(&[b"s25r", b"be patient"]) {
+        "s25r"
+    } else if says(&[b"cannot find your hostname", b"cannot find your reverse hostname"]) {
+        "fcrdns"
+    } else {
+        "postfix"
     }
 }
 

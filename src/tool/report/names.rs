@@ -1,11 +1,13 @@
 //! Host names: which are those of a provider's customers, and how far several can be
 //! taken together.
 //!
-//! There is no list of public suffixes here, which would be old soon: whatever could be
-//! one is never proposed, and a domain is proposed only for hosts that tried the same
-//! message.
+//! A stranger can rent some hosts, and choose what he calls them below the provider's
+//! domain. So a domain is taken as a whole only if its hosts' names are those of a pool
+//! and nothing in it is a sign of customers; whatever could be a public suffix never is.
 
 use std::net::IpAddr;
+
+use super::suffixes::is_shared;
 
 /// What is in the names of lines and machines that are let to customers. An entry for all
 /// of them would let in whoever is next.
@@ -58,9 +60,83 @@ const CUSTOMERS: [&str; 46] = [
     "isdn",
 ];
 
+/// What else, wherever it stands, says that a domain has customers.
+const SIGNS: [&str; 34] = [
+    "cloud",
+    "server",
+    "srv",
+    "host",
+    "vps",
+    "vmi",
+    "virtual",
+    "static",
+    "dyn",
+    "pool",
+    "cust",
+    "client",
+    "user",
+    "member",
+    "tenant",
+    "reseller",
+    "dedi",
+    "node",
+    "instance",
+    "droplet",
+    "compute",
+    "colo",
+    "rent",
+    "lease",
+    "datacenter",
+    "azure",
+    "amazon",
+    "linode",
+    "dns",
+    "home",
+    "free",
+    "broadband",
+    "dsl",
+    "cable",
+];
+
+/// Letters and digits of a pool's names below its domain, at most.
+const LETTERS: usize = 12;
+const DIGITS: usize = 3;
+
 /// Second levels below which anybody can have a domain, below a country's.
-const SECOND_LEVELS: [&str; 12] =
-    ["com", "net", "org", "edu", "gov", "mil", "info", "biz", "web", "nom", "gob", "asso"];
+const SECOND_LEVELS: [&str; 32] = [
+    "com",
+    "net",
+    "org",
+    "edu",
+    "gov",
+    "mil",
+    "info",
+    "biz",
+    "web",
+    "nom",
+    "gob",
+    "asso",
+    "school",
+    "geek",
+    "kiwi",
+    "maori",
+    "health",
+    "parliament",
+    "firm",
+    "store",
+    "name",
+    "asn",
+    "csiro",
+    "conf",
+    "police",
+    "muni",
+    "game",
+    "club",
+    "blog",
+    "govt",
+    "coop",
+    "aero",
+];
 
 /// Longest host name (RFC 1035 2.3.4).
 const LONGEST: usize = 253;
@@ -92,7 +168,7 @@ pub(super) fn of_customer(name: &[u8], ip: IpAddr) -> bool {
     let customers = words.any(|word| {
         word.len() > 1 && CUSTOMERS.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
     });
-    customers || shows_address(name, ip)
+    customers || is_shared(name) || shows_address(name, ip)
 }
 
 /// Three octets of the address stand in the name, or all of it as one number.
@@ -171,30 +247,44 @@ pub(super) fn common<'a>(names: &[&'a str]) -> Option<&'a str> {
     }
 }
 
-/// Is this domain one that somebody has registered, and not a part of one?
-pub(super) fn is_whole(domain: &str) -> bool {
-    registrable(domain.as_bytes()).is_none_or(|own| own.len() == domain.len())
+/// Are these the names of a pool, such as `out1` to `out20`, all right below a domain that
+/// has no sign of customers?
+pub(super) fn is_pool(names: &[&str], domain: &str) -> bool {
+    let mut of_first = None;
+    let alike = names.iter().all(|name| {
+        let own = name.strip_suffix(domain).and_then(|own| own.strip_suffix('.'));
+        let pattern = own.and_then(pattern);
+        pattern.is_some() && *of_first.get_or_insert_with(|| pattern.clone()) == pattern
+    });
+    alike && !is_shared(domain.as_bytes()) && !is_of_customers(domain)
 }
 
-/// Into how many patterns the names fall, such as `out#`, below the domain.
-pub(super) fn patterns(names: &[&str], domain: &str) -> usize {
-    let mut found: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let own = name.strip_suffix(domain).unwrap_or(name);
-            let mut pattern = String::new();
-            for char in own.chars() {
-                let char = if char.is_ascii_digit() { '#' } else { char };
-                if char != '#' || !pattern.ends_with('#') {
-                    pattern.push(char);
-                }
-            }
-            pattern
-        })
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found.len()
+/// The pattern of a name of a pool, such as `out#`; `None` if that has much in it or no
+/// number.
+fn pattern(own: &str) -> Option<String> {
+    let digits = own.bytes().filter(u8::is_ascii_digit).count();
+    let letters = own.bytes().filter(u8::is_ascii_alphabetic).count();
+    if own.contains('.') || letters > LETTERS || !(1..=DIGITS).contains(&digits) {
+        return None;
+    }
+    let mut pattern = String::new();
+    for char in own.chars() {
+        let char = if char.is_ascii_digit() { '#' } else { char };
+        if char != '#' || !pattern.ends_with('#') {
+            pattern.push(char);
+        }
+    }
+    Some(pattern).filter(|_| !is_of_customers(own))
+}
+
+/// Has it a word or a number that says so?
+fn is_of_customers(name: &str) -> bool {
+    let word =
+        |word: &&str| name.split(|char: char| !char.is_ascii_alphabetic()).any(|w| w == *word);
+    let long = |run: &[u8]| run.len() >= DIGITS;
+    CUSTOMERS.iter().any(word)
+        || SIGNS.iter().any(|sign| name.contains(sign))
+        || name.as_bytes().split(|b| !b.is_ascii_digit()).any(long)
 }
 
 #[cfg(test)]
@@ -242,12 +332,44 @@ mod tests {
     fn domains_of_several() {
         let one = ["out1.mail.example.com", "out22.mail.example.com"];
         assert_eq!(common(&one), Some("mail.example.com"));
-        assert_eq!(patterns(&one, "mail.example.com"), 1);
-        assert!(!is_whole("mail.example.com") && is_whole("example.com"));
+        assert!(is_pool(&one, "mail.example.com"));
         assert_eq!(common(&["a.iad.example.com", "b.lax.example.com"]), Some("example.com"));
         assert_eq!(common(&["a.example.com", "b.example.org"]), None);
         assert_eq!(common(&["a.example.co.jp", "b.example2.co.jp"]), None);
         assert_eq!(common(&["a.xample.com", "b.example.com"]), None);
+    }
+
+    #[test]
+    fn what_a_stranger_can_have_names_in_is_no_pool() {
+        assert!(!is_pool(&["o1-2.mx.firm.example", "o33.mx.firm.example"], "mx.firm.example"));
+        for domain in [
+            "westeurope.cloudapp.azure.com",
+            "members.linode.com",
+            "contaboserver.net",
+            "hstgr.cloud",
+            "duckdns.org",
+            "github.io",
+            "eu.org",
+            "uk.com",
+            "tokyo.jp",
+            "chiyoda.tokyo.jp",
+            "school.nz",
+            "vic.edu.au",
+            "k12.ca.us",
+            "cloud7.example",
+            "r203.example.net",
+        ] {
+            let names = [1, 2, 3, 4].map(|n| format!("mx{n}.{domain}"));
+            let names = names.each_ref().map(String::as_str);
+            let proposed = common(&names).filter(|domain| is_pool(&names, domain));
+            assert_eq!(proposed, None, "{domain}");
+        }
+        for own in ["vmi123451", "srv5", "vps1", "abc", "a.b1", "mail-of-somebody1", "1234", "h203"]
+        {
+            let name = format!("{own}.example.com");
+            assert!(!is_pool(&[&name], "example.com"), "{own}");
+        }
+        assert!(of_customer(b"mx1.DuckDNS.org", IpAddr::from([192, 0, 2, 1])));
     }
 
     #[test]
