@@ -204,7 +204,7 @@ fn a_domain_is_proposed_for_a_pool_that_is_nobody_elses_only() {
         (&["li1", "li2", "li3", "li4"], "members.linode.com", "", false),
         (&["a1", "a2", "a3", "a4"], "duckdns.org", "", false),
         (&["a1", "a2", "a3", "a4"], "chiyoda.tokyo.jp", "", false),
-        (&["a1", "a2", "a3", "a4"], "school.nz", "", false),
+        (&["a1", "a2", "a3", "a4"], "uk.com", "", false),
     ] {
         let names: Vec<_> = names.iter().map(|name| format!("{name}.{domain}")).collect();
         let from = format!("a@{domain}");
@@ -596,11 +596,7 @@ fn what_cannot_be_written_is_told() {
         assert_eq!((&*text, status), ("", 0));
     }
     let names = fs::read_dir(folder.file("")).unwrap().map(|entry| entry.unwrap().file_name());
-    assert!(
-        names.into_iter().all(
-            |name| name != "page.html.tmp" && !name.to_str().unwrap().starts_with("page.html.")
-        )
-    );
+    assert!(names.into_iter().all(|name| !name.to_str().unwrap().starts_with("page.html.")));
     let (text, status) =
         run(&["--html", folder.file("no/page.html").to_str().unwrap()], Stdio::null());
     assert!(status == 78 && text.contains("page.html"), "{text}");
@@ -667,7 +663,7 @@ fn the_charts_names_have_room_and_their_year() {
         for text in page.split("<text class=\"x\" x=\"").skip(1) {
             let at: f64 = text.split('"').next().unwrap().parse().unwrap();
             let name = text.split(['>', '<']).nth(1).unwrap();
-            assert!(at + 3.5 * name.len() as f64 <= 720.0, "{at} {name}");
+            assert!(at + 5.5 * name.len() as f64 <= 720.0, "{at} {name}");
         }
     }
 }

@@ -12,8 +12,8 @@ const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 74.0;
 const BELOW: f64 = 26.0;
 const ABOVE: f64 = 18.0;
-/// Half the width of a sign of a name: the last one is not to be cut.
-const HALF_A_SIGN: f64 = 4.0;
+/// Half the width of a sign of a name, on a small screen: the last one is not to be cut.
+const HALF_A_SIGN: f64 = 6.0;
 /// Names below the bars at most.
 const NAMES: usize = 8;
 

@@ -32,6 +32,8 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
+use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use crate::cli::Invocation;
 use crate::tool::logs::{Counts, Input, Logs, Style};
@@ -114,21 +116,20 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
 /// Writes the page: all of it is there, or what was there before. Whoever else may write
 /// to the folder cannot choose another place for it.
 fn put(path: &Path, page: &str) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let stat = match rustix::fs::lstat(path) {
-        Ok(stat) => stat,
-        // Nobody reads it who may not read the folder.
-        Err(rustix::io::Errno::NOENT) => rustix::fs::stat(folder.unwrap_or(Path::new(".")))?,
-        Err(error) => return Err(error.into()),
+    let there = match rustix::fs::lstat(path) {
+        Err(Errno::NOENT) => None,
+        stat => Some(stat?),
     };
-    match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
-        rustix::fs::FileType::Symlink => bail!("it is a symbolic link"),
-        rustix::fs::FileType::RegularFile => file::replace(path, &stat, &[page.as_bytes()])?,
-        rustix::fs::FileType::Directory if fs::symlink_metadata(path).is_err() => {
-            file::replace(path, &stat, &[page.as_bytes()])?;
-        }
+    let stat = match (there, path.parent().filter(|folder| !folder.as_os_str().is_empty())) {
+        (Some(stat), _) => stat,
+        // Nobody reads it who may not read the folder.
+        (None, folder) => rustix::fs::stat(folder.unwrap_or(Path::new(".")))?,
+    };
+    match there.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+        Some(FileType::Symlink) => bail!("it is a symbolic link"),
+        None | Some(FileType::RegularFile) => file::replace(path, &stat, &[page.as_bytes()])?,
         // A pipe, or a device.
-        _ => fs::write(path, page)?,
+        Some(_) => fs::write(path, page)?,
     }
     Ok(())
 }
