@@ -1,5 +1,7 @@
 //! A month of traffic as the log has it, and who in it is what. The same number gives the same month.
 
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 

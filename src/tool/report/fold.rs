@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judge::{Conduct, Conducts, Confidence, confidence, is_odd, is_of_queue};
 use super::ledger::{Host, Ledger};
 use super::names;
+use super::pool;
 use super::table::Hashed;
 
 /// Hosts of a domain that is proposed, at least.
@@ -206,7 +207,7 @@ fn entry_of_all(members: &[Member<'_>], ledger: &Ledger) -> Option<String> {
     let so_called = members.iter().all(|(host, _)| host.helo_domain == ledger.short(own));
     let safe = names.len() >= OF_A_DOMAIN
         && so_called
-        && names::is_pool(&names, domain)
+        && pool::is_pool(&names, domain)
         && !ledger.has_customers(own);
     safe.then(|| format!(".{domain}"))
 }

@@ -18,6 +18,7 @@ mod judge;
 mod ledger;
 mod listed;
 mod names;
+mod pool;
 mod progress;
 mod show;
 mod spread;

@@ -4,7 +4,7 @@
 //!
 //! From general knowledge, and by no means all: the list of public suffixes is large and
 //! soon old, and there is none of providers. So a whole domain has to pass other tests too
-//! ([`super::names::is_pool`]), and what it lets in is said with it.
+//! ([`super::pool::is_pool`]), and what it lets in is said with it.
 
 const SHARED: &[&str] = &[
     // Clouds, and machines to rent.
