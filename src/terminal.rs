@@ -6,12 +6,26 @@ use std::process::ExitCode;
 
 use crate::exit;
 
-/// Prints a text that was asked for.
+/// Prints a text that was asked for; complains if that cannot be.
 #[must_use]
 pub(crate) fn print(text: &str) -> ExitCode {
-    // `--help | head -1` closes the pipe, and that is all right.
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::from(exit::OK)
+    match write(text) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => complain(&format_args!("standard output: {error}")),
+    }
+}
+
+/// Writes a text to standard output.
+///
+/// # Errors
+/// Not all of it is written.
+pub(crate) fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // `--help | head -1` closes the pipe, and that is all right.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Says what is wrong with how we were started.

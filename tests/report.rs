@@ -1,64 +1,19 @@
-//! `report`: a month of traffic with known servers and bots, and the page.
+//! `report`: figures, days, the page, what cannot be written.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod common;
+#[path = "report/run.rs"]
+mod run;
 #[path = "report/traffic.rs"]
 mod traffic;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::process::{Command, Stdio};
 
 use common::Folder;
-use common::tool::{figure, tool};
-use traffic::{Host, Month};
-
-/// Output and exit status of `report` over this log.
-fn report(words: &[&str], log: &[u8]) -> (String, i32) {
-    tool(&[&["report"], words].concat(), log)
-}
-
-fn entries(list: &str) -> Vec<&str> {
-    list.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect()
-}
-
-/// Does the entry let the host in?
-fn lets_in(entry: &str, host: &Host) -> bool {
-    if let Some((network, length)) = entry.split_once('/') {
-        let (network, length): (Ipv4Addr, u32) =
-            (network.parse().unwrap(), length.parse().unwrap());
-        return (network.to_bits() ^ host.ip.to_bits()).leading_zeros() >= length;
-    }
-    match (entry.parse::<IpAddr>(), &host.name) {
-        (Ok(ip), _) => ip == host.ip,
-        (Err(_), Some(name)) => {
-            name == entry
-                || (entry.starts_with('.') && (name.ends_with(entry) || *name == entry[1..]))
-        }
-        (Err(_), None) => false,
-    }
-}
-
-#[test]
-fn servers_that_came_back_are_proposed_and_bots_are_not() {
-    for seed in 1..=4 {
-        let month = Month::new(seed);
-        let (list, status) = report(&["--allow", "-"], month.log().as_bytes());
-        assert_eq!(status, 0, "{list}");
-        let entries = entries(&list);
-        let hit = |host: &Host| entries.iter().find(|entry| lets_in(entry, host));
-        for bot in &month.bots {
-            assert_eq!(hit(bot), None, "{seed}: {bot:?}");
-        }
-        let missing: Vec<_> = month.servers.iter().filter(|host| hit(host).is_none()).collect();
-        let (all, missed) = (month.servers.len(), missing.len());
-        println!("seed {seed}: {} of {all} servers by {} entries", all - missed, entries.len());
-        assert!(missed * 20 <= all, "{seed}: {missed} of {all} are missing: {missing:#?}");
-        let networks = entries.iter().filter(|entry| entry.contains('/')).count();
-        let domains = entries.iter().filter(|entry| entry.starts_with('.')).count();
-        assert!(networks > 5 && domains > 10, "{entries:#?}");
-    }
-}
+use run::{figure, report};
+use traffic::Month;
 
 #[test]
 fn the_figures_are_those_of_the_traffic() {
@@ -126,62 +81,6 @@ fn days_can_be_chosen() {
 }
 
 #[test]
-fn what_is_proposed_is_a_list() {
-    let folder = Folder::fresh();
-    let (list, config) = (folder.file("allow.list"), folder.file("c.toml"));
-    fs::write(&list, report(&["--allow", "-"], Month::new(5).log().as_bytes()).0).unwrap();
-    fs::write(&config, "[[filter]]\ntype = \"allow\"\nlists = [\"allow.list\"]\n").unwrap();
-    let run = |mode: &str| tool(&[mode, "--config", config.to_str().unwrap()], b"").0;
-    let compiled = run("compile");
-    let count = entries(&fs::read_to_string(&list).unwrap()).len();
-    assert!(
-        compiled.contains(&format!("allow.list.compiled is written: {count} entries")),
-        "{compiled}"
-    );
-    assert!(!compiled.contains("warning"), "{compiled}");
-    let checked = run("check");
-    assert!(checked.contains(&format!("the list is read: {count} entries")), "{checked}");
-}
-
-#[test]
-fn a_whole_domain_is_proposed_for_like_hosts_only() {
-    // Names right below the domain, another one that is there, and what is proposed.
-    for (names, other, wanted) in [
-        (&["out1", "out2"][..], "", &["out1.firm.example", "out2.firm.example"][..]),
-        (&["out1", "out2", "out33"], "", &[".firm.example"]),
-        (
-            &["out1", "out2", "a.b"],
-            "",
-            &["a.b.firm.example", "out1.firm.example", "out2.firm.example"],
-        ),
-        (&["x", "y", "zebra"], "", &["x.firm.example", "y.firm.example", "zebra.firm.example"]),
-        (&["o1", "o2", "o3"], "dsl-7", &["o1.firm.example", "o2.firm.example", "o3.firm.example"]),
-        (&["o1.mx", "o2.mx"], "dsl-7", &[".mx.firm.example"]),
-    ] {
-        let line = |micros: u64, n: usize, name: &str, from: &str| {
-            format!(
-                "v=1 sid={micros:x}.1 ip=[192.0.2.{n}] port=1 verdict=temp rule=s25r.r1 code=450 at=rcpt would=- helo=<{name}.firm.example> \
-                 from=<{from}@firm.example> to=<b@our.example> reply=<x> ptr=<{name}.firm.example> fcrdns=pass dns=- tls=- auth=- t=0.1\n"
-            )
-        };
-        let mut log = String::new();
-        for round in 0..4 {
-            for (n, name) in names.iter().enumerate() {
-                let micros = (traffic::BEGINS + round * 3600 + n as u64 * 900) * 1_000_000;
-                log.push_str(&line(micros, n, name, "a"));
-            }
-        }
-        if !other.is_empty() {
-            log.push_str(&line(traffic::BEGINS * 1_000_000, 99, other, "c"));
-        }
-        let (list, _) = report(&["--allow", "-"], log.as_bytes());
-        let mut found = entries(&list);
-        found.sort_unstable();
-        assert_eq!(found, wanted, "{names:?} {other}");
-    }
-}
-
-#[test]
 fn the_page_stands_alone_and_has_the_figures_of_the_text() {
     let folder = Folder::fresh();
     let page = folder.file("page.html");
@@ -195,5 +94,87 @@ fn the_page_stands_alone_and_has_the_figures_of_the_text() {
         let name = line.trim().split("  ").next().unwrap();
         let value = line.trim().split_once("  ").unwrap().1.trim().split("  ").next().unwrap();
         assert!(page.contains(&format!("<dt>{name}</dt><dd><b>{value}</b>")), "{name} {value}");
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_told() {
+    let log = Month::new(4).log();
+    let folder = Folder::fresh();
+    let file = folder.file("mail.log");
+    fs::write(&file, &log[..50_000]).unwrap();
+    let run = |words: &[&str], out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smtp-wrapper"));
+        let output = command.arg("report").args(words).arg(&file).stdout(out).output().unwrap();
+        (String::from_utf8(output.stderr).unwrap(), output.status.code().unwrap())
+    };
+    for words in [&[][..], &["--allow"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let (text, status) = run(words, full.into());
+        assert!(status == 78 && text.contains("standard output: "), "{status} {text}");
+    }
+    let page = folder.file("page.html");
+    // Somebody's file is not written through a link to it.
+    let (victim, link) = (folder.file("victim"), folder.file("link.html"));
+    fs::write(&victim, "own").unwrap();
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    let (text, status) = run(&["--html", link.to_str().unwrap()], Stdio::null());
+    assert!(status == 78 && text.contains("symbolic link"), "{status} {text}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "own");
+    for _ in 0..2 {
+        let (text, status) = run(&["--html", page.to_str().unwrap()], Stdio::null());
+        assert_eq!((&*text, status), ("", 0));
+    }
+    let names = fs::read_dir(folder.file("")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_str().unwrap().starts_with("page.html.")));
+    let (text, status) =
+        run(&["--html", folder.file("no/page.html").to_str().unwrap()], Stdio::null());
+    assert!(status == 78 && text.contains("page.html"), "{text}");
+    let (_, status) = run(&["--html", "/dev/null"], Stdio::null());
+    assert_eq!(status, 0);
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn days_without_lines_and_times_to_come_are_told() {
+    let log = Month::new(3).log();
+    let log = &log[..log[..100_000].rfind('\n').unwrap() + 1];
+    let (text, status) = report(&["--until", "2020-01-01", "-"], log.as_bytes());
+    assert!(status == 1 && text.contains("no line is of these days"), "{text}");
+    let (text, status) = report(&["--since=2026-03-03", "--until=2026-03-02", "-"], log.as_bytes());
+    assert!(status == 78 && text.contains("--since is later than --until"), "{text}");
+    let first = log.lines().next().unwrap();
+    let sid = first.split(' ').nth(1).unwrap();
+    // 2099.
+    let late = first.replace(sid, "sid=e78ab5a9c4000.1");
+    let (text, status) = report(&["-"], format!("{log}{late}\n").as_bytes());
+    assert!(status == 0 && text.contains("1 line was of a time that has not come yet"), "{text}");
+    let counted =
+        |text: &str| text.lines().find(|line| line.contains("2026-03-01 to ")).unwrap().to_owned();
+    assert_eq!(counted(&text), counted(&report(&["-"], log.as_bytes()).0));
+    assert!(!text.contains("2099"), "{text}");
+}
+
+#[test]
+fn the_charts_names_have_room_and_their_year() {
+    let folder = Folder::fresh();
+    let page = folder.file("page.html");
+    let day = |day: u64| {
+        let micros = (traffic::BEGINS - day * 86_400) * 1_000_000;
+        format!(
+            "v=1 sid={micros:x}.1 ip=[192.0.2.1] port=1 verdict=pass rule=mta code=250 at=message would=- t=0.1\n"
+        )
+    };
+    for (days, first) in [(50, "01-11"), (400, "2025-03-01")] {
+        let log: String = (0..days).map(day).collect();
+        report(&["--html", page.to_str().unwrap(), "-"], log.as_bytes());
+        let page = fs::read_to_string(&page).unwrap();
+        let label = page.split_once("<text class=\"x\"").unwrap().1.split(['>', '<']).nth(1);
+        assert_eq!(label, Some(first));
+        for text in page.split("<text class=\"x\" x=\"").skip(1) {
+            let at: f64 = text.split('"').next().unwrap().parse().unwrap();
+            let name = text.split(['>', '<']).nth(1).unwrap();
+            assert!(at + 5.5 * name.len() as f64 <= 720.0, "{at} {name}");
+        }
     }
 }

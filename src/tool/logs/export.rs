@@ -14,6 +14,9 @@ pub(super) const START: &[u8] = b"__CURSOR=";
 struct Kept {
     message: Vec<u8>,
     ident: Vec<u8>,
+    /// The process's own name and its unit, which the journal knows by itself.
+    command: Vec<u8>,
+    unit: Vec<u8>,
     pid: Vec<u8>,
     time: Option<u64>,
 }
@@ -23,6 +26,8 @@ impl Kept {
         let field = match name {
             b"MESSAGE" => &mut self.message,
             b"SYSLOG_IDENTIFIER" => &mut self.ident,
+            b"_COMM" => &mut self.command,
+            b"_SYSTEMD_UNIT" => &mut self.unit,
             b"_PID" => &mut self.pid,
             b"__REALTIME_TIMESTAMP" => {
                 self.time = std::str::from_utf8(value).ok().and_then(|time| time.parse().ok());
@@ -36,27 +41,38 @@ impl Kept {
 
     /// The entry as a line of a log.
     fn line(&self, line: &mut Vec<u8>) {
-        as_line([&self.ident, &self.pid, &self.message], line);
+        let names = [&self.ident[..], &self.command, &self.unit];
+        as_line(program(names), &self.pid, &self.message, line);
     }
 
     fn clear(&mut self) {
         self.message.clear();
         self.ident.clear();
+        self.command.clear();
+        self.unit.clear();
         self.pid.clear();
         self.time = None;
     }
 }
 
+/// Whose entry it is: what it calls itself, unless that says nothing and the journal knows
+/// that it is ours.
+pub(super) fn program([ident, command, unit]: [&[u8]; 3]) -> &[u8] {
+    let said = ident.ends_with(b"/smtpd") || ident.ends_with(b"/postscreen");
+    let ours = command == b"smtp-wrapper" || unit.starts_with(b"smtp-wrapper");
+    if ours && !said && ident != b"smtp_wrapper" { b"smtp-wrapper" } else { ident }
+}
+
 /// Program, process and message as a syslogd would write them.
-pub(super) fn as_line([ident, pid, message]: [&[u8]; 3], line: &mut Vec<u8>) {
+pub(super) fn as_line(program: &[u8], pid: &[u8], message: &[u8], line: &mut Vec<u8>) {
     line.clear();
-    // What a process writes is its own from the first octet on, whatever its name is.
-    if !message.starts_with(crate::log::fields::START) {
-        line.extend_from_slice(ident);
+    line.extend_from_slice(program);
+    if !pid.is_empty() {
         line.push(b'[');
         line.extend_from_slice(pid);
-        line.extend_from_slice(b"]: ");
+        line.push(b']');
     }
+    line.extend_from_slice(b": ");
     line.extend_from_slice(message.get(..LINE).unwrap_or(message));
 }
 

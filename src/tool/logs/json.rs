@@ -1,7 +1,7 @@
 //! Objects of JSON in one line: those that we write, and the journal's
 //! (`journalctl -o json`).
 
-use super::export::as_line;
+use super::export::{as_line, program};
 use crate::log::line::Line;
 
 /// How a line of ours begins.
@@ -187,11 +187,13 @@ pub(super) fn of_journal(line: &[u8], out: &mut Vec<u8>) -> Option<Option<u64>> 
     if line.first() != Some(&b'{') || line.starts_with(START) {
         return None;
     }
-    let [mut ident, mut pid, mut message] = [b"".as_slice(); 3];
+    let [mut ident, mut command, mut unit, mut pid, mut message] = [b"".as_slice(); 5];
     let mut time = None;
     for (key, value) in members(line) {
         match (key, value) {
             (b"SYSLOG_IDENTIFIER", Value::Text(value)) => ident = value,
+            (b"_COMM", Value::Text(value)) => command = value,
+            (b"_SYSTEMD_UNIT", Value::Text(value)) => unit = value,
             (b"_PID", Value::Text(value)) => pid = value,
             (b"MESSAGE", Value::Text(value)) => message = value,
             (b"__REALTIME_TIMESTAMP", Value::Text(value)) => {
@@ -202,6 +204,6 @@ pub(super) fn of_journal(line: &[u8], out: &mut Vec<u8>) -> Option<Option<u64>> 
     }
     let mut text = Vec::with_capacity(message.len());
     decode(message, false, &mut text);
-    as_line([ident, pid, &text], out);
+    as_line(program([ident, command, unit]), pid, &text, out);
     (!message.is_empty()).then_some(time)
 }

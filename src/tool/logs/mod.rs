@@ -17,6 +17,7 @@ mod json;
 mod native;
 mod original;
 mod postfix;
+mod prefix;
 mod progress;
 mod stamp;
 
@@ -80,6 +81,11 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn known(&self) -> u64 {
         self.of_style.iter().sum()
+    }
+
+    /// Lines of a style.
+    pub(crate) fn of(&self, style: Style) -> u64 {
+        self.of_style.get(style as usize).copied().unwrap_or(0)
     }
 }
 
@@ -177,7 +183,7 @@ impl Lines {
     fn entry<'a>(&'a mut self, line: &'a [u8], kept: Option<u64>) -> Option<Entry<'a>> {
         if let Some(at) = self.native.find(line) {
             let (prefix, rest) = line.split_at_checked(at)?;
-            if native::may_stand_behind(prefix) {
+            if prefix::is_ours(prefix) {
                 let fields = Fields::of(rest)?;
                 let time = native::time(rest).or(kept).or_else(|| self.clock.stamp(prefix));
                 return Some(Entry { style: Style::Native, time, fields, line });
@@ -203,14 +209,14 @@ impl Lines {
         self.anew.clear();
         if let Some(at) = self.native.find(line) {
             let (prefix, rest) = line.split_at_checked(at)?;
-            if native::may_stand_behind(prefix) {
+            if prefix::is_ours(prefix) {
                 self.anew.extend_from_slice(rest);
                 return Some((Style::Native, kept.or_else(|| self.clock.stamp(prefix))));
             }
         }
         if let Some(at) = memmem::find(line, json::START) {
             let (prefix, rest) = line.split_at_checked(at)?;
-            if native::may_stand_behind(prefix) {
+            if prefix::is_ours(prefix) {
                 json::rewrite(rest, &mut self.anew)?;
                 return Some((Style::Json, kept.or_else(|| self.clock.stamp(prefix))));
             }

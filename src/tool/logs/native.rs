@@ -6,29 +6,6 @@ use memchr::{memchr, memrchr};
 
 use crate::log::fields::START;
 
-/// Longest that stands before a line: the time, the host, the program.
-const PREFIX: usize = 160;
-
-/// Can this stand before a line of ours? Nothing, a time, or what a syslogd puts there.
-/// Other programs log what strangers say, and a stranger may say such a line; what is in
-/// front of it then is a message, not a prefix.
-pub(super) fn may_stand_behind(prefix: &[u8]) -> bool {
-    if prefix.is_empty() {
-        return true;
-    }
-    if prefix.len() > PREFIX {
-        return false;
-    }
-    let Some(head) = prefix.strip_suffix(b": ") else {
-        let plain = |b: &u8| b.is_ascii_alphanumeric() || b" \t@:.+-_|,/".contains(b);
-        return prefix.iter().all(plain) && !prefix.windows(2).any(|two| two == b": ");
-    };
-    let word = head.iter().rposition(|&b| b == b' ' || b == b'>').map_or(0, |at| at + 1);
-    let (before, word) = head.split_at(word);
-    let name = word.split(|&b| b == b'[').next().unwrap_or_default();
-    name == b"smtp-wrapper" && !before.windows(2).any(|two| two == b": ")
-}
-
 /// Fields behind the time of a line, at most.
 const BEHIND_TIME: usize = 4;
 

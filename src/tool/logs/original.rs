@@ -6,15 +6,17 @@ use std::net::IpAddr;
 
 use memchr::{memchr, memmem};
 
+use super::prefix;
 use crate::log::line::Line;
 
 /// Writes a line anew as the native one.
 pub(super) fn rewrite(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let (_, rest) = split(line, b"smtp_wrapper")?;
-    let (pid, text) = split(rest, b": ")?;
-    if !(pid.is_empty() || pid.starts_with(b"[") && pid.ends_with(b"]")) {
+    let said = prefix::said(line)?;
+    // Ours have this name where the journal gives it.
+    if said.program != b"smtp_wrapper" && said.program != b"smtp-wrapper" {
         return None;
     }
+    let text = said.text;
     let ip = address(text)?;
     if let Some(mut anew) = ours(text, ip) {
         return finish(&mut anew, out);
@@ -91,7 +93,9 @@ fn finish(anew: &mut Line, out: &mut Vec<u8>) -> Option<()> {
 fn rule(tag: &[u8]) -> &'static str {
     match tag {
         b"SW01" => "interval.too-fast",
-        b"SW02" | b"SW10" => "program.refused",
+        // What it refused for now so that servers come back.
+        b"SW02" => "s25r.ip-filter",
+        b"SW10" => "program.refused",
         b"SW03" => "mta.away",
         b"SW04" => "session.client-silent",
         b"SW05" => "early.talker",

@@ -6,10 +6,12 @@ use std::net::IpAddr;
 
 use memchr::{memchr, memmem};
 
+use super::prefix;
 use crate::log::line::Line;
 
-/// Clients that are remembered, for lines that do not name theirs.
+/// Clients that are remembered, for lines that do not name theirs, and octets of a name.
 const CLIENTS: usize = 4096;
+const NAME: usize = 255;
 
 /// Who the client of each process is.
 #[derive(Default)]
@@ -25,7 +27,7 @@ impl Postfix {
             self.remember(pid, client);
             return None;
         }
-        if let Some((_, client)) = split(text, b": client=").filter(|(id, _)| is_word(id)) {
+        if let Some((_, client)) = split(text, b": client=").filter(|(id, _)| is_queued(id)) {
             self.remember(pid, client);
             return None;
         }
@@ -48,6 +50,7 @@ impl Postfix {
             self.clients.clear();
         }
         if let Some((name, ip)) = client_of(client) {
+            let name = name.get(..NAME).unwrap_or(name);
             self.clients.insert(pid, (name.to_vec(), ip));
         }
     }
@@ -56,7 +59,10 @@ impl Postfix {
         let (first, rest) = split(text, b": ")?;
         // Most have a queue's name before, or that there is none.
         let known = verdict(first).is_some();
-        let (what, rest) = if known { (first, rest) } else { split(rest, b": ")? };
+        let (what, rest) = match known {
+            true => (first, rest),
+            false => split(rest, b": ").filter(|_| is_queued(first))?,
+        };
         let verdict = verdict(what)?;
         let (head, rest) = split(rest, b": ")?;
         let (stage, client) = match split(head, b" from ") {
@@ -96,21 +102,22 @@ fn verdict(what: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn is_word(text: &[u8]) -> bool {
-    text.iter().all(u8::is_ascii_alphanumeric)
+/// The name of a message in Postfix's queue, or that there is none. What has no digit is
+/// another word, as `warning`.
+fn is_queued(name: &[u8]) -> bool {
+    let sound = (5..=32).contains(&name.len()) && name.iter().all(u8::is_ascii_alphanumeric);
+    sound && (name == b"NOQUEUE" || name.iter().any(u8::is_ascii_digit))
 }
 
-/// Process and text of a line of smtpd or postscreen.
+/// Process and text of a line of smtpd or postscreen, or of ours where the journal names us.
 fn said(line: &[u8]) -> Option<(u32, &[u8])> {
-    let (head, text) = split(line, b"]: ")?;
-    let open = memchr::memrchr(b'[', head)?;
-    let (program, pid) = head.split_at(open);
-    if !program.ends_with(b"/smtpd") && !program.ends_with(b"/postscreen") {
+    let said = prefix::said(line)?;
+    let postfix = said.program.ends_with(b"/smtpd") || said.program.ends_with(b"/postscreen");
+    if !postfix && said.program != b"smtp-wrapper" {
         return None;
     }
-    let pid = std::str::from_utf8(pid.get(1..)?).ok()?.parse().ok()?;
     // Postfix tells the severity of what is amiss.
-    Some((pid, text.strip_prefix(b"info: ").unwrap_or(text)))
+    Some((said.pid?, said.text.strip_prefix(b"info: ").unwrap_or(said.text)))
 }
 
 fn split<'a>(text: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
@@ -152,7 +159,24 @@ fn rule(reply: &[u8]) -> &str {
         Some("r6") => "s25r.r6",
         Some("own") => "s25r.own",
         Some(rule) => rule,
-        None => "postfix",
+        None => rule_of_others(reply),
+    }
+}
+
+/// Those that refuse for now so that servers come back, by the texts that they are known
+/// for; what a client said stands before the last `>: `.
+fn rule_of_others(reply: &[u8]) -> &'static str {
+    let text = memmem::rfind(reply, b">: ").and_then(|at| reply.get(at..)).unwrap_or(reply);
+    let text = text.to_ascii_lowercase();
+    let says = |what: &[&[u8]]| what.iter().any(|what| memmem::find(&text, what).is_some());
+    if says(&[b"greylist", b"graylist"]) {
+        "greylist"
+    } else if says(&[b"s25r", b"be patient"]) {
+        "s25r"
+    } else if says(&[b"cannot find your hostname", b"cannot find your reverse hostname"]) {
+        "fcrdns"
+    } else {
+        "postfix"
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::prefix::behind_priority;
 use crate::dates;
 
 const MONTHS: [&[u8; 3]; 12] = [
@@ -26,10 +27,7 @@ impl Clock {
 
     /// The time at the start of a line, in microseconds since 1970.
     pub(super) fn stamp(&self, line: &[u8]) -> Option<u64> {
-        let line = match line.first() {
-            Some(b'<') => line.get(memchr::memchr(b'>', line.get(..6)?)? + 1..)?,
-            _ => line,
-        };
+        let line = behind_priority(line);
         match line.first()? {
             b'A'..=b'Z' => self.short(line),
             b'0'..=b'9' => long(line),
@@ -42,11 +40,9 @@ impl Clock {
         let month = i64::try_from(month).ok()? + 1;
         let (day, rest) = number(line.get(3..)?.trim_ascii_start())?;
         let seconds = clock(rest.strip_prefix(b" ")?)?.0;
-        let this = dates::day_of(self.year, month, day)?;
-        let day = match this > self.latest {
-            true => dates::day_of(self.year - 1, month, day)?,
-            false => this,
-        };
+        // The 29th of February may be there in one of the years only.
+        let this = dates::day_of(self.year, month, day).filter(|this| *this <= self.latest);
+        let day = this.or_else(|| dates::day_of(self.year - 1, month, day))?;
         u64::try_from(day * DAY + seconds).ok().map(|seconds| seconds * 1_000_000)
     }
 }

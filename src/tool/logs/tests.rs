@@ -84,11 +84,50 @@ fn the_journal_exports_any_octets() {
     let text = b"NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 450 4.7.1 no\n\xff; from=<a> to=<b> proto=ESMTP helo=<c>";
     log.extend((text.len() as u64).to_le_bytes());
     log.extend_from_slice(text);
-    log.extend_from_slice(b"\n\n__CURSOR=t\nMESSAGE=");
+    log.extend_from_slice(b"\n\n__CURSOR=t\nSYSLOG_IDENTIFIER=smtp-wrapper\nMESSAGE=");
     log.extend_from_slice(NATIVE.as_bytes());
     let (all, counts) = read(&log);
     assert_eq!((all.len(), counts.lines), (2, 2));
     let (style, time, fields) = all.first().unwrap();
     assert_eq!((*style, *time), (Style::Postfix, Some(5)));
     assert!(fields.contains("from=<a> to=<b> reply=<4.7.1\\x20no\\x0a\\xff>"), "{fields}");
+}
+
+#[test]
+fn whose_an_entry_is_says_the_journal() {
+    let known = |fields: &[(&str, &str)]| {
+        let fields = [fields, &[("MESSAGE", NATIVE)]].concat();
+        let export = fields.iter().map(|(key, value)| format!("{key}={value}\n"));
+        let export = format!("__CURSOR=s\n{}\n", export.collect::<String>());
+        let json: Vec<_> = fields.iter().map(|(key, of)| format!("\"{key}\":\"{of}\"")).collect();
+        let json = format!("{{{}}}\n", json.join(","));
+        let counts = [export, json].map(|log| read(log.as_bytes()).1.known());
+        assert_eq!(counts[0], counts[1]);
+        counts[0] == 1
+    };
+    assert!(known(&[("SYSLOG_IDENTIFIER", "smtp-wrapper"), ("_PID", "7")]));
+    assert!(known(&[("SYSLOG_IDENTIFIER", "inetd"), ("_COMM", "smtp-wrapper"), ("_PID", "7")]));
+    assert!(known(&[("_SYSTEMD_UNIT", "smtp-wrapper@7.service")]));
+    assert!(!known(&[("SYSLOG_IDENTIFIER", "sshd"), ("_COMM", "sshd"), ("_PID", "7")]));
+    assert!(!known(&[("SYSLOG_IDENTIFIER", "postfix/smtpd"), ("_PID", "7")]));
+    assert!(!known(&[]));
+}
+
+#[test]
+fn a_day_that_only_the_last_leap_year_has() {
+    // Written on 2025-01-10.
+    let clock = stamp::Clock::new(UNIX_EPOCH + Duration::from_secs(1_736_467_200));
+    assert_eq!(clock.stamp(b"Feb 29 00:00:00 mx x"), Some(1_709_164_800_000_000));
+}
+
+#[test]
+fn a_clients_name_is_bounded() {
+    let connect = format!(
+        "Mar  1 00:00:00 mx postfix/smtpd[5]: connect from {}[192.0.2.9]\n",
+        "x".repeat(9000)
+    );
+    let log = connect
+        + "Mar  1 00:00:00 mx postfix/smtpd[5]: NOQUEUE: proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok; from=<a> to=<b> proto=ESMTP helo=<c>\n";
+    let (all, _) = read(log.as_bytes());
+    assert!(all.first().unwrap().2.len() < 700);
 }

@@ -12,6 +12,8 @@ const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 74.0;
 const BELOW: f64 = 26.0;
 const ABOVE: f64 = 18.0;
+/// Half the width of a sign of a name, on a small screen: the last one is not to be cut.
+const HALF_A_SIGN: f64 = 6.0;
 /// Names below the bars at most.
 const NAMES: usize = 8;
 
@@ -24,13 +26,12 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// Recipients by their fate.
-    pub(super) fn of_fates(name: &str, of: &Fates) -> Bar {
+    /// Recipients by their fate; of a day, its year is shown only if there are several.
+    pub(super) fn of_fates(name: &str, of: &Fates, years: bool) -> Bar {
         let parts = vec![("pass", of.pass), ("temp", of.temp), ("reject", of.reject)];
         let [pass, temp, reject] = [of.pass, of.temp, of.reject].map(show::number);
         let told = format!("{name}: {pass} accepted, {temp} refused for now, {reject} for good");
-        // A day without its year, for which there is no room.
-        let name = name.get(5..).unwrap_or(name).to_owned();
+        let name = name.get(5..).filter(|_| !years).unwrap_or(name).to_owned();
         Bar { name, parts, told }
     }
 
@@ -87,7 +88,7 @@ pub(super) fn bars(id: &str, title: &str, bars: &[Bar]) -> String {
             let _ = write!(
                 svg,
                 "<text class=\"x\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-                x + width / 2.0,
+                (x + width / 2.0).min(WIDTH - bar.name.len() as f64 * HALF_A_SIGN),
                 HEIGHT - 8.0,
                 bar.name
             );

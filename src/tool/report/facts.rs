@@ -108,11 +108,20 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// Was it a filter that refused for now? What the MTA or the wire refuses, no entry of
-    /// a list would let in.
-    pub(super) fn by_filter(&self) -> bool {
-        let area = self.rule.split(|&b| b == b'.').next().unwrap_or_default();
-        !matches!(area, b"mta" | b"smtp" | b"session" | b"listen") && self.rule != b"filter.broken"
+    /// Does the rule that refused live from that a mail server comes back? What others
+    /// refuse, even for now, is not lifted by an entry, or is not to be.
+    pub(super) fn is_for_now(&self) -> bool {
+        matches!(self.area(), b"s25r" | b"fcrdns" | b"greylist")
+    }
+
+    /// Did a rule refuse that says whom nobody wants here?
+    pub(super) fn is_unwanted(&self) -> bool {
+        matches!(self.area(), b"deny" | b"relay" | b"early")
+    }
+
+    /// The filter of the rule.
+    fn area(&self) -> &'a [u8] {
+        self.rule.split(|&b| b == b'.').next().unwrap_or_default()
     }
 }
 

@@ -1,25 +1,20 @@
-//! What is proposed: one entry for a host, or for a pool of servers its domain or
-//! network.
+//! What is proposed: one entry for a host, or for a pool of servers its domain.
 //!
-//! A pool is hosts that tried the same message. It is taken together only if that lets in
-//! nobody else: a domain that is a part of somebody's (`.mail.example.com`), or all of it
-//! if three or more names right below it are of one or two patterns and nobody there has
-//! customers; a network if all call themselves by one domain and none is a customer's.
+//! A pool is hosts that tried the same message. It is taken together only if it has
+//! several hosts whose confirmed names are of one short pattern, which call themselves by
+//! that domain, and nothing says that somebody else could have a name there. Hosts without
+//! a confirmed name are addresses each: what they call themselves, a stranger may, too.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use super::judge::{Conduct, Conducts, Confidence, confidence, is_odd, is_of_queue};
 use super::ledger::{Host, Ledger};
 use super::names;
+use super::pool;
 use super::table::Hashed;
 
-/// Hosts of a domain that is proposed as a whole, at least, and patterns of their names.
-const OF_A_WHOLE: usize = 3;
-const PATTERNS: usize = 2;
-/// A network that is proposed is no smaller, as the rest of a pool is near; and no larger.
-const SMALLEST: u32 = 29;
-const LARGEST: u32 = 24;
+/// Hosts of a domain that is proposed, at least.
+const OF_A_DOMAIN: usize = 4;
 
 /// An entry of a list, and why.
 #[derive(Clone, Debug)]
@@ -53,25 +48,32 @@ impl Proposals {
             let all = pool
                 .iter()
                 .filter_map(|key| Some((ledger.hosts.get(*key)?, conducts.of.get(key)?)));
-            let members = proposals.welcome(all);
+            let members = proposals.welcome(all, ledger);
             if let Some(entry) = entry_of_all(&members, ledger) {
                 let hosts: Vec<&Host> = members.iter().map(|(host, _)| *host).collect();
-                proposals.add(entry, &hosts, together);
+                proposals.add(entry, &hosts, together, Confidence::Medium);
             } else {
-                proposals.add_each(&members);
+                proposals.add_each(&members, true);
             }
         }
         for (key, conduct) in conducts.of.iter().filter(|(key, _)| !pools.head.contains_key(key)) {
-            let members = proposals.welcome(ledger.hosts.get(*key).map(|host| (host, conduct)));
-            proposals.add_each(&members);
+            let members =
+                proposals.welcome(ledger.hosts.get(*key).map(|host| (host, conduct)), ledger);
+            proposals.add_each(&members, false);
         }
         proposals.tidy();
         proposals
     }
 
-    /// Those that did nothing odd, and are not let in yet.
-    fn welcome<'a>(&mut self, all: impl IntoIterator<Item = Member<'a>>) -> Vec<Member<'a>> {
-        let sound = all.into_iter().filter(|(host, conduct)| !is_odd(host, conduct));
+    /// Those that did nothing odd, were not refused for good, and are not let in yet.
+    fn welcome<'a>(
+        &mut self,
+        all: impl IntoIterator<Item = Member<'a>>,
+        ledger: &Ledger,
+    ) -> Vec<Member<'a>> {
+        let sound = all
+            .into_iter()
+            .filter(|(host, conduct)| !is_odd(host, conduct) && !ledger.is_barred(host.ip));
         let (allowed, mut others): (Vec<_>, Vec<_>) = sound.partition(|(host, _)| host.allowed);
         self.allowed += allowed.len();
         // Hashes are others each time.
@@ -79,14 +81,20 @@ impl Proposals {
         others
     }
 
-    fn add_each(&mut self, members: &[Member<'_>]) {
+    fn add_each(&mut self, members: &[Member<'_>], of_pool: bool) {
         for (host, conduct) in members {
-            self.add(entry_of_one(host), &[host], conduct);
+            // That several without names are one is only what they say.
+            let doubt = of_pool && host.name.is_none();
+            let best = if doubt { Confidence::Low } else { Confidence::High };
+            self.add(entry_of_one(host), &[host], conduct, best);
         }
     }
 
-    fn add(&mut self, entry: String, hosts: &[&Host], conduct: &Conduct) {
+    /// Proposes an entry, with no more confidence than `best`.
+    fn add(&mut self, entry: String, hosts: &[&Host], conduct: &Conduct, best: Confidence) {
         let Some(confidence) = confidence(hosts, conduct) else { return };
+        // The surest is the first.
+        let confidence = confidence.max(best);
         self.all.push(Proposal {
             entry,
             confidence,
@@ -95,7 +103,11 @@ impl Proposals {
             first: hosts.iter().map(|host| host.first).min().unwrap_or(0),
             last: hosts.iter().map(|host| host.last).max().unwrap_or(0),
             senders: hosts.iter().map(|host| host.senders()).max().unwrap_or(0),
-            sender: hosts.first().map(|host| host.sender.to_vec()).unwrap_or_default(),
+            sender: hosts
+                .iter()
+                .map(|host| host.sender.to_vec())
+                .find(|sender| !sender.is_empty())
+                .unwrap_or_default(),
         });
     }
 
@@ -178,49 +190,24 @@ fn entry_of_one(host: &Host) -> String {
 
 /// The entry for all of a pool, if it would let in nobody else.
 fn entry_of_all(members: &[Member<'_>], ledger: &Ledger) -> Option<String> {
-    if members.len() < 2 {
+    if members.len() < OF_A_DOMAIN {
         return None;
     }
     let names: Option<Vec<String>> = members
         .iter()
         .map(|(host, _)| host.name.as_deref().filter(|_| !host.customer).and_then(names::entry))
         .collect();
-    match names {
-        Some(names) => {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let domain = names::common(&names)?;
-            let below = |name: &&str| {
-                name.strip_suffix(domain).is_some_and(|own| own.matches('.').count() == 1)
-            };
-            let alike = names.len() >= OF_A_WHOLE
-                && names.iter().all(below)
-                && names::patterns(&names, domain) <= PATTERNS;
-            let safe = !names::is_whole(domain) || (alike && !ledger.has_customers(domain));
-            safe.then(|| format!(".{domain}"))
-        }
-        None => network_of(members),
-    }
-}
-
-fn network_of(members: &[Member<'_>]) -> Option<String> {
-    let (first, _) = members.first()?;
-    let one_of_them = |(host, _): &Member<'_>| {
-        !host.customer && host.name.is_none() && host.helo_domain == first.helo_domain
-    };
-    if first.helo_domain == 0 || !members.iter().all(one_of_them) {
-        return None;
-    }
-    let IpAddr::V4(start) = first.ip else {
-        let network = super::ledger::network(first.ip);
-        let same = members.iter().all(|(host, _)| super::ledger::network(host.ip) == network);
-        return same.then(|| format!("{network}/64"));
-    };
-    let mut length = SMALLEST;
-    for (host, _) in members {
-        let IpAddr::V4(ip) = host.ip else { return None };
-        length = length.min((start.to_bits() ^ ip.to_bits()).leading_zeros());
-    }
-    let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
-    let network = std::net::Ipv4Addr::from_bits(start.to_bits() & mask);
-    (length >= LARGEST).then(|| format!("{network}/{length}"))
+    let names = names?;
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let domain = names::common(&names)?;
+    // One name may have several addresses.
+    names.sort_unstable();
+    names.dedup();
+    let own = names::registrable(domain.as_bytes())?;
+    let so_called = members.iter().all(|(host, _)| host.helo_domain == ledger.short(own));
+    let safe = names.len() >= OF_A_DOMAIN
+        && so_called
+        && pool::is_pool(&names, domain)
+        && !ledger.has_customers(own);
+    safe.then(|| format!(".{domain}"))
 }

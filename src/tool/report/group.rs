@@ -6,6 +6,8 @@ use super::table::Aging;
 
 /// Tries that are closer are one: a client that has several MX to try does so at once.
 const ONE_TRY: u32 = 60;
+/// No queue waits so long between two tries, or keeps a message (RFC 5321 4.5.4.1).
+const QUEUED: u32 = 5 * 86_400;
 
 /// One client's tries of one sender and recipient.
 pub(super) struct Group {
@@ -56,6 +58,11 @@ impl Group {
     /// It is tried again.
     pub(super) fn again(&mut self, time: u32, host: u64) {
         let gap = time.saturating_sub(self.last);
+        if gap > QUEUED {
+            // It is another message.
+            *self = Group { of: self.of, ..Group::new(time, host, 0) };
+            return;
+        }
         if gap < ONE_TRY {
             self.hasty = self.hasty.saturating_add(1);
         } else {
@@ -83,6 +90,9 @@ impl Group {
             return None;
         }
         let gap = time.saturating_sub(self.last);
+        if gap > QUEUED {
+            return None;
+        }
         if gap >= ONE_TRY {
             self.gap_of(gap);
             self.last = time;

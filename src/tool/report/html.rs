@@ -105,7 +105,10 @@ const KEY: &str = "<ul class=\"key\"><li class=\"pass\">accepted</li><li class=\
                    <li class=\"reject\">refused for good</li></ul>";
 
 fn over_time(title: &str, all: &[(String, Fates)], out: &mut String) {
-    let columns: Vec<Bar> = all.iter().map(|(name, of)| Bar::of_fates(name, of)).collect();
+    let year =
+        |one: Option<&(String, Fates)>| one.and_then(|(name, _)| name.get(..4).map(str::to_owned));
+    let years = year(all.first()) != year(all.last());
+    let columns: Vec<Bar> = all.iter().map(|(name, of)| Bar::of_fates(name, of, years)).collect();
     let id = if title.starts_with("Days") { "days" } else { "hours" };
     let chart = bars(id, &format!("{title}: recipients by what became of them"), &columns);
     let _ = write!(

@@ -90,6 +90,8 @@ pub(super) struct Ledger {
     pub(super) begun: u64,
     /// Domains that have customers, by their hash.
     customers: HashSet<u32>,
+    /// Clients that were refused for good, by their hash.
+    barred: HashSet<u64>,
 }
 
 impl Default for Ledger {
@@ -102,6 +104,7 @@ impl Default for Ledger {
             delays: Delays::default(),
             begun: 0,
             customers: HashSet::new(),
+            barred: HashSet::new(),
         }
     }
 }
@@ -167,6 +170,17 @@ impl Ledger {
         });
     }
 
+    /// A client was refused for good as one that is not wanted.
+    pub(super) fn bar(&mut self, ip: IpAddr) {
+        if self.barred.len() < HOSTS {
+            self.barred.insert(self.hash.hash_one(ip));
+        }
+    }
+
+    pub(super) fn is_barred(&self, ip: IpAddr) -> bool {
+        self.barred.contains(&self.hash.hash_one(ip))
+    }
+
     /// A recipient was accepted; is it one that was refused before?
     pub(super) fn accepted(&mut self, ip: IpAddr, time: u32, facts: &Facts<'_>) {
         if self.groups.len() == 0 {
@@ -194,8 +208,8 @@ impl Ledger {
     }
 
     /// Does somebody let this domain's names to customers?
-    pub(super) fn has_customers(&self, domain: &str) -> bool {
-        self.customers.contains(&self.short(domain.as_bytes()))
+    pub(super) fn has_customers(&self, domain: &[u8]) -> bool {
+        self.customers.contains(&self.short(domain))
     }
 
     fn group_of(&self, owner: u64, of: u64) -> u64 {
@@ -203,7 +217,7 @@ impl Ledger {
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "a shorter hash is a hash")]
-    fn short(&self, text: &[u8]) -> u32 {
+    pub(super) fn short(&self, text: &[u8]) -> u32 {
         self.hash.hash_one(text) as u32
     }
 
@@ -281,7 +295,7 @@ pub(super) fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// A network as entries have it.
+/// A network as it is shown.
 pub(super) fn shown(network: IpAddr) -> String {
     format!("{network}/{}", if network.is_ipv4() { 24 } else { 64 })
 }

@@ -54,8 +54,12 @@ pub(super) fn reasons(proposal: &Proposal) -> String {
     if conduct.accepted > 0 {
         let _ = write!(text, ", {} accepted later", show::number(conduct.accepted.into()));
     }
+    if proposal.entry.starts_with('.') {
+        text.push_str("; lets in everybody with a name below it");
+    }
     let sender = show::text(&proposal.sender);
     match proposal.senders {
+        _ if sender.is_empty() => {}
         ..2 => text.push_str(&format!("; sender {sender}")),
         more => text.push_str(&format!("; {more} or more sender domains, as {sender}")),
     }

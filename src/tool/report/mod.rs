@@ -18,21 +18,27 @@ mod judge;
 mod ledger;
 mod listed;
 mod names;
+mod pool;
 mod show;
 mod spread;
+mod suffixes;
 mod table;
 mod tally;
 mod text;
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
+use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use crate::cli::Invocation;
 use crate::tool::logs::{Counts, Input, Logs, Progress, Style};
 use crate::tool::notes::say;
-use crate::{dates, exit, terminal};
+use crate::{dates, exit, file, terminal};
 
 use facts::Facts;
 use fold::Proposals;
@@ -74,6 +80,8 @@ struct Report {
     counts: Counts,
     /// Files that could not be read to their end.
     amiss: Vec<String>,
+    /// Lines of times that have not come yet.
+    early: u64,
 }
 
 /// Reads the logs and reports; the exit status says whether all could be read.
@@ -85,20 +93,44 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     if asked.files.is_empty() {
         bail!("which log? smtp-wrapper report FILE…, or - for standard input");
     }
+    if wanted.since.zip(wanted.until).is_some_and(|(since, until)| since > until) {
+        bail!("--since is later than --until");
+    }
     let report = read(&asked.files, &wanted)?;
     if let Some(file) = wanted.html {
-        fs::write(file, html::page(&report)).with_context(|| file.to_owned())?;
+        put(Path::new(file), &html::page(&report)).with_context(|| file.to_owned())?;
     }
     let text = match wanted.allow {
         true => listed::list(&report.proposals),
         false => text::text(&report),
     };
-    let _ = terminal::print(&text);
+    terminal::write(&text).context("standard output")?;
     for what in &report.amiss {
         say(format_args!("{what}"));
     }
     let sound = report.amiss.is_empty() && report.counts.known() > 0;
     Ok(ExitCode::from(if sound { exit::OK } else { exit::FOUND }))
+}
+
+/// Writes the page: all of it is there, or what was there before. Whoever else may write
+/// to the folder cannot choose another place for it.
+fn put(path: &Path, page: &str) -> anyhow::Result<()> {
+    let there = match rustix::fs::lstat(path) {
+        Err(Errno::NOENT) => None,
+        stat => Some(stat?),
+    };
+    let stat = match (there, path.parent().filter(|folder| !folder.as_os_str().is_empty())) {
+        (Some(stat), _) => stat,
+        // Nobody reads it who may not read the folder.
+        (None, folder) => rustix::fs::stat(folder.unwrap_or(Path::new(".")))?,
+    };
+    match there.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+        Some(FileType::Symlink) => bail!("it is a symbolic link"),
+        None | Some(FileType::RegularFile) => file::replace(path, &stat, &[page.as_bytes()])?,
+        // A pipe, or a device.
+        Some(_) => fs::write(path, page)?,
+    }
+    Ok(())
 }
 
 fn read(files: &[&str], wanted: &Wanted) -> anyhow::Result<Report> {
@@ -109,11 +141,18 @@ fn read(files: &[&str], wanted: &Wanted) -> anyhow::Result<Report> {
     inputs.sort_by_key(|input| input.written);
     let mut progress = Progress::of(&inputs);
     let (mut logs, mut tally, mut amiss) = (Logs::default(), Tally::default(), Vec::new());
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // One day for clocks and zones.
+    let end = u32::try_from(since_1970.as_secs() + 86_400).unwrap_or(u32::MAX);
+    let (mut early, mut covered) = (0, 0_u64);
     for input in inputs {
         let (name, part) = (input.name.clone(), input.read.clone());
         let outcome = logs.read(input, &mut |octets| progress.tell(&part, octets), &mut |entry| {
             let facts = Facts::of(entry);
-            if wanted.covers(facts.time) {
+            if facts.time.is_some_and(|time| time > end) {
+                early += 1;
+            } else if wanted.covers(facts.time) {
+                covered += 1;
                 tally.add(&facts);
             }
         });
@@ -123,10 +162,16 @@ fn read(files: &[&str], wanted: &Wanted) -> anyhow::Result<Report> {
         progress.next(&part, logs.counts.octets);
     }
     if logs.counts.known() == 0 {
-        amiss.push("no line is known: is it the log of smtp-wrapper?".to_owned());
+        amiss.push(
+            "no line is known: is it the log of smtp-wrapper? Lines of the styles postfix and original are known only \
+             with the program before them, as a syslogd or journalctl -o export has it"
+                .to_owned(),
+        );
+    } else if covered == 0 {
+        amiss.push("no line is of these days".to_owned());
     }
     let proposals = Proposals::new(&tally.ledger, tally.last);
-    Ok(Report { tally, proposals, counts: logs.counts, amiss })
+    Ok(Report { tally, proposals, counts: logs.counts, amiss, early })
 }
 
 /// How many lines there are of each style.

@@ -1,15 +1,15 @@
-//! Host names: which are those of a provider's customers, and how far several can be
-//! taken together.
+//! Host names: which are those of customers of a provider, and how much of one somebody
+//! has registered.
 //!
-//! There is no list of public suffixes here, which would be old soon: whatever could be
-//! one is never proposed, and a domain is proposed only for hosts that tried the same
-//! message.
+//! Whatever could be a public suffix is never taken for what somebody has registered.
 
 use std::net::IpAddr;
 
+use super::suffixes::is_shared;
+
 /// What is in the names of lines and machines that are let to customers. An entry for all
 /// of them would let in whoever is next.
-const CUSTOMERS: [&str; 46] = [
+pub(super) const CUSTOMERS: [&str; 46] = [
     "adsl",
     "vdsl",
     "xdsl",
@@ -59,8 +59,40 @@ const CUSTOMERS: [&str; 46] = [
 ];
 
 /// Second levels below which anybody can have a domain, below a country's.
-const SECOND_LEVELS: [&str; 12] =
-    ["com", "net", "org", "edu", "gov", "mil", "info", "biz", "web", "nom", "gob", "asso"];
+const SECOND_LEVELS: [&str; 32] = [
+    "com",
+    "net",
+    "org",
+    "edu",
+    "gov",
+    "mil",
+    "info",
+    "biz",
+    "web",
+    "nom",
+    "gob",
+    "asso",
+    "school",
+    "geek",
+    "kiwi",
+    "maori",
+    "health",
+    "parliament",
+    "firm",
+    "store",
+    "name",
+    "asn",
+    "csiro",
+    "conf",
+    "police",
+    "muni",
+    "game",
+    "club",
+    "blog",
+    "govt",
+    "coop",
+    "aero",
+];
 
 /// Longest host name (RFC 1035 2.3.4).
 const LONGEST: usize = 253;
@@ -92,7 +124,7 @@ pub(super) fn of_customer(name: &[u8], ip: IpAddr) -> bool {
     let customers = words.any(|word| {
         word.len() > 1 && CUSTOMERS.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
     });
-    customers || shows_address(name, ip)
+    customers || is_shared(name) || shows_address(name, ip)
 }
 
 /// Three octets of the address stand in the name, or all of it as one number.
@@ -171,32 +203,6 @@ pub(super) fn common<'a>(names: &[&'a str]) -> Option<&'a str> {
     }
 }
 
-/// Is this domain one that somebody has registered, and not a part of one?
-pub(super) fn is_whole(domain: &str) -> bool {
-    registrable(domain.as_bytes()).is_none_or(|own| own.len() == domain.len())
-}
-
-/// Into how many patterns the names fall, such as `out#`, below the domain.
-pub(super) fn patterns(names: &[&str], domain: &str) -> usize {
-    let mut found: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let own = name.strip_suffix(domain).unwrap_or(name);
-            let mut pattern = String::new();
-            for char in own.chars() {
-                let char = if char.is_ascii_digit() { '#' } else { char };
-                if char != '#' || !pattern.ends_with('#') {
-                    pattern.push(char);
-                }
-            }
-            pattern
-        })
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found.len()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails so")]
 mod tests {
@@ -242,8 +248,6 @@ mod tests {
     fn domains_of_several() {
         let one = ["out1.mail.example.com", "out22.mail.example.com"];
         assert_eq!(common(&one), Some("mail.example.com"));
-        assert_eq!(patterns(&one, "mail.example.com"), 1);
-        assert!(!is_whole("mail.example.com") && is_whole("example.com"));
         assert_eq!(common(&["a.iad.example.com", "b.lax.example.com"]), Some("example.com"));
         assert_eq!(common(&["a.example.com", "b.example.org"]), None);
         assert_eq!(common(&["a.example.co.jp", "b.example2.co.jp"]), None);

@@ -172,8 +172,12 @@ impl Tally {
         let Some(ip) = facts.ip else { return };
         let network = network(ip);
         self.networks.count(network, || network);
-        if verdict == Verdict::Temp && facts.by_filter() {
-            self.ledger.refused(ip, self.time(facts), facts);
+        match verdict {
+            Verdict::Temp if facts.is_for_now() => {
+                self.ledger.refused(ip, self.time(facts), facts);
+            }
+            Verdict::Perm if facts.is_unwanted() => self.ledger.bar(ip),
+            _ => {}
         }
     }
 

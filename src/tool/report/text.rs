@@ -7,6 +7,7 @@ use super::judge::Confidence;
 use super::ledger::shown;
 use super::tally::{Fates, OfRule, Tally};
 use super::{Report, listed, show};
+use crate::tool::logs::Style;
 
 /// Lines of a table of what there is most of.
 pub(super) const MOST: usize = 15;
@@ -79,6 +80,19 @@ pub(super) fn remarks(report: &Report) -> Vec<String> {
             "{} too long and passed over",
             show::count(counts.too_long, "line was", "lines were")
         ));
+    }
+    if report.early > 0 {
+        remarks.push(format!(
+            "{} of a time that has not come yet, and left out",
+            show::count(report.early, "line was", "lines were")
+        ));
+    }
+    if counts.of(Style::Postfix) > 0 && report.tally.fates.pass == 0 {
+        remarks.push(
+            "Postfix logs whom it accepts only before a content filter (proxy-accept), which this log has not: nobody \
+             is known as accepted"
+                .to_owned(),
+        );
     }
     if report.tally.at_once > 0 {
         remarks.push(format!(
