@@ -38,6 +38,7 @@ pub fn help() -> String {
          ADDRESS is PORT, HOST:PORT or [IPv6]:PORT; none: the socket systemd passed, else port 25.\n\
          SMTP_WRAPPER_OPTIONS in the environment holds more options of a session; the\n\
          command line overrides it, and both override the configuration.\n\
+         report and replay read logs plain or gzip, of a syslogd or exported by the journal, - for standard input.\n\
          Exit status: 0 the client ended it, 70 internal fault, 75 MTA away, 78 usage;\n\
          of explain: 0 passes, 1 refused for now, 2 for good; of check: 1 there is an error;\n\
          of report: 1 a log could be read in part only, or none of it is known;\n\

@@ -50,7 +50,7 @@ pub(super) fn look_up(
 }
 
 /// What an entry says; `usual` is for those that say nothing.
-pub(super) fn verdict(hit: Hit, usual: Action) -> Verdict {
+pub(super) fn verdict(hit: Hit, usual: Action<'static>) -> Verdict {
     match hit.action.unwrap_or(usual) {
         Action::Accept => Verdict::Accept(hit.entry),
         Action::Pass => Verdict::Continue,

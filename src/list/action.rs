@@ -15,22 +15,22 @@ const LONGEST: usize = 500;
 
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Action<'a> {
     /// Accept.
     Accept,
     /// No opinion, and those behind it are not looked at.
     Pass,
     /// Refuse, with this code and text (enhanced code included); without a text it is
     /// the filter's own.
-    Refuse(RefusalCode, Option<Cow<'static, str>>),
+    Refuse(RefusalCode, Option<Cow<'a, str>>),
 }
 
-impl Action {
+impl<'a> Action<'a> {
     /// Reads one; `None` if there is none.
     ///
     /// # Errors
     /// Says what is wrong with it.
-    pub fn parse(text: &'static str) -> Result<Option<Action>, String> {
+    pub fn parse(text: &'a str) -> Result<Option<Action<'a>>, String> {
         if text.is_empty() {
             return Ok(None);
         }
@@ -63,9 +63,21 @@ impl Action {
             )),
         }
     }
+
+    /// The same, when the text it was read from is gone.
+    #[must_use]
+    pub fn into_owned(self) -> Action<'static> {
+        match self {
+            Action::Accept => Action::Accept,
+            Action::Pass => Action::Pass,
+            Action::Refuse(code, text) => {
+                Action::Refuse(code, text.map(|text| Cow::Owned(text.into_owned())))
+            }
+        }
+    }
 }
 
-fn refuse(code: RefusalCode, text: &'static str) -> Result<Option<Action>, String> {
+fn refuse(code: RefusalCode, text: &str) -> Result<Option<Action<'_>>, String> {
     if text.is_empty() {
         return Ok(Some(Action::Refuse(code, None)));
     }

@@ -111,6 +111,11 @@ impl Place {
         Ok((patterns, stat, text))
     }
 
+    fn hit(&self, line: u32, action: Option<Action<'static>>) -> Hit {
+        let entry = format!("{}:{line}", self.name).into_bytes();
+        Hit { action, entry: Cow::Owned(entry) }
+    }
+
     fn bad(&self, bad: &BadLine) -> String {
         format!("{}:{}: {}", self.path.display(), bad.line, bad.what)
     }
@@ -144,7 +149,11 @@ impl ListFile {
             Form::Compiled(compiled, text) => match text.get() {
                 Some(patterns) => patterns.find(subject).map(|mark| (mark.line, mark.action()))?,
                 None => match compiled.find(subject) {
-                    Ok(found) => found.map(|(line, action)| (line, &*action.leak()))?,
+                    Ok(found) => {
+                        let (line, action) = found?;
+                        let action = Action::parse(&action).ok().flatten();
+                        return Some(self.place.hit(line, action.map(Action::into_owned)));
+                    }
                     Err(Damaged) => {
                         let patterns = text.get_or_init(|| self.text_after_all());
                         patterns.find(subject).map(|mark| (mark.line, mark.action()))?
@@ -153,9 +162,7 @@ impl ListFile {
             },
         };
         // What was written has been read before.
-        let action = Action::parse(action).ok().flatten();
-        let entry = format!("{}:{line}", self.place.name).into_bytes();
-        Some(Hit { action, entry: Cow::Owned(entry) })
+        Some(self.place.hit(line, Action::parse(action).ok().flatten()))
     }
 
     /// The text, when the compiled form was found to be damaged.

@@ -72,7 +72,7 @@ pub struct List {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// What the entry says; `None`: nothing but that it matches.
-    pub action: Option<Action>,
+    pub action: Option<Action<'static>>,
     /// Which it is: the entry as it was written, or its file and line.
     pub entry: Cow<'static, [u8]>,
 }

@@ -200,8 +200,8 @@ fn the_stages_are_those_of_the_topics() {
     assert_eq!(list.stages(), Stages::only(Stage::Connect).with(Stage::Rcpt));
 }
 
-fn refusal(action: &str) -> Option<Action> {
-    Action::parse(action.to_owned().leak()).unwrap()
+fn refusal(action: &str) -> Option<Action<'_>> {
+    Action::parse(action).unwrap()
 }
 
 #[test]

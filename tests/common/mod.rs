@@ -23,6 +23,7 @@ mod stages;
 mod syslog;
 mod table;
 pub mod tls;
+pub mod tool;
 mod transcript;
 
 pub use client::Client;

@@ -62,7 +62,7 @@ fn with_text(word: &str, class: char, text: &str) -> Carried {
         false => text,
     };
     let action = format!("{word} {text}").trim().to_owned();
-    match Action::parse(action.clone().leak()) {
+    match Action::parse(&action) {
         Ok(_) => Carried { action, lost },
         Err(why) => Carried {
             action: match word.bytes().all(|b| b.is_ascii_digit()) {

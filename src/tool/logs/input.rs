@@ -67,7 +67,11 @@ impl Input {
         Input::of(name, file, written, meta.is_file().then_some(meta.len()))
     }
 
-    pub(super) fn of(
+    /// What anything gives.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn of(
         name: &str,
         source: impl io::Read + 'static,
         written: SystemTime,

@@ -19,13 +19,17 @@ enum Value<'a> {
 }
 
 /// The members of an object, as far as they can be read.
-struct Members<'a>(&'a [u8]);
+struct Members<'a> {
+    rest: &'a [u8],
+    /// The end of the object was there.
+    whole: bool,
+}
 
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a [u8], Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, rest) = text(skip(self.0))?;
+        let (key, rest) = text(skip(self.rest))?;
         let rest = skip(skip(rest).strip_prefix(b":")?);
         let (value, rest) = match rest.first()? {
             b'"' => {
@@ -39,13 +43,16 @@ impl<'a> Iterator for Members<'a> {
                 (Value::Bare(value.trim_ascii()), rest)
             }
         };
-        self.0 = skip(rest).strip_prefix(b",").unwrap_or_default();
+        let rest = skip(rest);
+        self.whole = rest.first() == Some(&b'}');
+        self.rest = rest.strip_prefix(b",").unwrap_or_default();
         Some((key, value))
     }
 }
 
 fn members(object: &[u8]) -> Members<'_> {
-    Members(object.trim_ascii().strip_prefix(b"{").unwrap_or_default())
+    let rest = object.trim_ascii().strip_prefix(b"{").unwrap_or_default();
+    Members { rest, whole: false }
 }
 
 fn skip(text: &[u8]) -> &[u8] {
@@ -126,12 +133,14 @@ fn decode(written: &[u8], octets: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Writes a line of ours anew as the native one.
+/// Writes a line of ours anew as the native one. What it is cut in is left away.
 pub(super) fn rewrite(object: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut line = Line::without_session();
     let mut octets = Vec::new();
     out.extend_from_slice(b"v=1");
-    for (key, value) in members(object) {
+    let (mut members, mut last) = (members(object), 0);
+    for (key, value) in members.by_ref() {
+        last = out.len();
         let key = std::str::from_utf8(key).ok().filter(|key| is_word(key.as_bytes()))?;
         if key == "v" {
             match value {
@@ -160,6 +169,9 @@ pub(super) fn rewrite(object: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 out.extend_from_slice(Some(value).filter(|value| is_word(value))?);
             }
         }
+    }
+    if !members.whole {
+        out.truncate(last);
     }
     Some(())
 }

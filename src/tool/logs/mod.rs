@@ -1,4 +1,4 @@
-//! Reads logs, for `report` and whatever else looks at what has been.
+//! Reads logs, for `report` and `replay`.
 //!
 //! A log is any number of files of lines: of ours in each style, of the original, of
 //! Postfix; plain or gzip, of a syslogd or exported by the journal. They are read in
@@ -17,6 +17,7 @@ mod json;
 mod native;
 mod original;
 mod postfix;
+mod progress;
 mod stamp;
 
 use std::io;
@@ -27,6 +28,7 @@ use crate::log::fields::{Fields, START};
 
 pub(crate) use input::{Input, Read};
 pub(crate) use native::ip;
+pub(crate) use progress::Progress;
 
 use blocks::{Blocks, Next};
 use postfix::Postfix;
@@ -60,6 +62,8 @@ pub(crate) struct Entry<'a> {
     /// The native line that says the same. What is between brackets is as written, so
     /// with `\xNN`; but a forged line may have any octets.
     pub(crate) fields: Fields<'a>,
+    /// The line as it stands in the log, or as the journal has it.
+    pub(crate) line: &'a [u8],
 }
 
 /// What was read, in figures.
@@ -176,7 +180,7 @@ impl Lines {
             if native::may_stand_behind(prefix) {
                 let fields = Fields::of(rest)?;
                 let time = native::time(rest).or(kept).or_else(|| self.clock.stamp(prefix));
-                return Some(Entry { style: Style::Native, time, fields });
+                return Some(Entry { style: Style::Native, time, fields, line });
             }
         }
         self.other(line, kept)
@@ -188,10 +192,10 @@ impl Lines {
             let message = std::mem::take(&mut self.message);
             let known = self.message(&message, time);
             self.message = message;
-            return self.written(known?, time);
+            return self.written(known?, time, &self.message);
         }
         let known = self.message(line, kept)?;
-        self.written(known, kept)
+        self.written(known, kept, line)
     }
 
     /// Writes a line anew; tells the style it had, and when it was written.
@@ -219,14 +223,15 @@ impl Lines {
         Some((Style::Original, time))
     }
 
-    fn written(
-        &self,
+    fn written<'a>(
+        &'a self,
         (style, stamp): (Style, Option<u64>),
         kept: Option<u64>,
-    ) -> Option<Entry<'_>> {
+        line: &'a [u8],
+    ) -> Option<Entry<'a>> {
         let fields = Fields::of(&self.anew)?;
         let time = native::time(&self.anew).or(kept).or(stamp);
-        Some(Entry { style, time, fields })
+        Some(Entry { style, time, fields, line })
     }
 }
 

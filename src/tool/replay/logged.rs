@@ -1,18 +1,16 @@
 //! A recipient as the log has it: what a session knew of the client and what became of
 //! the recipient.
 //!
-//! A log is input like any other: what does not fit is no line of ours.
+//! A log is input like any other: what does not fit is not whole.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use memchr::memmem;
-
-use super::json;
 use crate::dns::Trouble;
 use crate::host::{Host, Iprev};
 use crate::limits;
-use crate::log::fields::{Fields, decode, from_outside};
+use crate::log::fields::{decode, from_outside};
+use crate::tool::logs::{Entry, Style};
 
 /// A word of ours is no longer.
 const WORD: usize = 64;
@@ -28,8 +26,8 @@ pub(super) enum Line {
     Other,
     /// One of ours that is not whole.
     Damaged,
-    /// None of ours.
-    Foreign,
+    /// A recipient, in a style that has not the facts.
+    Factless,
 }
 
 /// A recipient.
@@ -93,23 +91,14 @@ const RECIPIENT: [&[u8]; 12] = [
 ];
 
 impl Line {
-    /// Reads a line of either style.
-    pub(super) fn read(line: &[u8]) -> Line {
-        if let Some(fields) = Fields::of(line) {
-            return Line::of(fields);
+    /// What a line of a log is.
+    pub(super) fn of(entry: &Entry<'_>) -> Line {
+        if matches!(entry.style, Style::Postfix | Style::Original) {
+            let recipient = entry.fields.get(b"verdict").is_some();
+            return if recipient { Line::Factless } else { Line::Other };
         }
-        if memmem::find(line, json::START).is_none() {
-            return Line::Foreign;
-        }
-        let mut reading = Reading::default();
-        let whole = json::fields(line, &mut |key, value| reading.take(key, value));
-        reading.line(whole)
-    }
-
-    /// What a line with these fields is.
-    fn of(fields: Fields<'_>) -> Line {
         let (mut reading, mut decoded) = (Reading::default(), Vec::new());
-        for (key, value) in fields {
+        for (key, value) in entry.fields.clone() {
             match from_outside(value) {
                 Some(inside) => {
                     decoded.clear();
@@ -119,7 +108,7 @@ impl Line {
                 None => reading.take(key, Some(value).filter(|value| *value != b"-")),
             }
         }
-        reading.line(true)
+        reading.line()
     }
 }
 
@@ -170,14 +159,12 @@ impl Reading {
         }
     }
 
-    fn line(mut self, whole: bool) -> Line {
+    fn line(mut self) -> Line {
         let early = self.at || self.logged.helo.is_empty();
         let refused = self.refused && !self.messages && early;
-        match (self.session, whole) {
-            (_, false) => return Line::Damaged,
-            (true, _) if refused && self.logged.by_filter() => return Line::RefusedSession,
-            (true, _) => return Line::Other,
-            (false, _) => {}
+        if self.session {
+            let by_filter = refused && self.logged.by_filter();
+            return if by_filter { Line::RefusedSession } else { Line::Other };
         }
         let names = [&self.logged.verdict, &self.logged.rule];
         let nameless = names.into_iter().any(String::is_empty);
@@ -237,18 +224,31 @@ fn text(value: &[u8], cut: &mut bool) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic, reason = "a test fails so")]
+#[allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
 mod tests {
+    use std::io::Cursor;
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::tool::logs::{Input, Logs};
 
     const NATIVE: &str = "Nov 25 10:00:00 mx smtp-wrapper[9]: v=1 sid=a.b ip=[192.0.2.7] port=9 verdict=temp \
         rule=s25r.r1 code=450 at=rcpt would=- helo=<a\\x20b> from=<> to=<c@d.example> reply=<4.7.1\\x20x> \
         ptr=<p1-2.example> fcrdns=pass dns=2/3ms tls=- auth=- t=0.004";
     const JSON: &str = r#"{"v":"1","sid":"a.b","ip":"192.0.2.7","port":9,"verdict":"temp","rule":"s25r.r1","code":450,"at":"rcpt","would":null,"helo":"a b","from":"","to":"c@d.example","reply":"4.7.1 x","ptr":"p1-2.example","fcrdns":"pass","dns":"2/3ms","tls":null,"auth":null,"t":0.004}"#;
 
+    /// What a log of this line says, if the line is known.
+    fn read(line: &str) -> Option<Line> {
+        let (octets, mut read) = (Cursor::new(line.to_owned()), None);
+        let input = Input::of("test", octets, SystemTime::now(), None).expect("an input");
+        let each = &mut |entry: &Entry<'_>| read = Some(Line::of(entry));
+        Logs::default().read(input, &mut |_| {}, each).expect("it is read");
+        read
+    }
+
     fn logged(line: &str) -> Logged {
-        match Line::read(line.as_bytes()) {
-            Line::Recipient(logged) => *logged,
+        match read(line) {
+            Some(Line::Recipient(logged)) => *logged,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -273,21 +273,21 @@ mod tests {
         assert!(logged(&NATIVE.replace("c@d.example", &odd)).cut);
         for line in [NATIVE, JSON] {
             for end in 0..line.len() {
-                let read = Line::read(line.get(..end).unwrap_or_default().as_bytes());
+                let read = read(line.get(..end).unwrap_or_default());
                 // What is cut within the last value of all cannot be told.
-                let whole = matches!(read, Line::Recipient(_)) && end < line.len() - 4;
+                let whole = matches!(read, Some(Line::Recipient(_))) && end < line.len() - 4;
                 assert!(!whole, "{end} {read:?}");
             }
         }
         for (line, what) in [
-            (NATIVE.replace("code=450", "code=9999"), "Damaged"),
-            (NATIVE.replace("ip=[192.0.2.7]", "ip=[-]"), "Damaged"),
-            (NATIVE.replace("fcrdns=pass", "fcrdns=maybe"), "Damaged"),
-            (NATIVE.replace("verdict=temp rule=s25r.r1 code=450", "session=note"), "Other"),
-            ("postfix/smtpd[1]: connect from x".to_owned(), "Foreign"),
-            (String::new(), "Foreign"),
+            (NATIVE.replace("code=450", "code=9999"), "Some(Damaged)"),
+            (NATIVE.replace("ip=[192.0.2.7]", "ip=[-]"), "Some(Damaged)"),
+            (NATIVE.replace("fcrdns=pass", "fcrdns=maybe"), "Some(Damaged)"),
+            (NATIVE.replace("verdict=temp rule=s25r.r1 code=450", "session=note"), "Some(Other)"),
+            ("postfix/smtpd[1]: connect from x".to_owned(), "None"),
+            (String::new(), "None"),
         ] {
-            assert_eq!(format!("{:?}", Line::read(line.as_bytes())), what, "{line}");
+            assert_eq!(format!("{:?}", read(&line)), what, "{line}");
         }
     }
 }

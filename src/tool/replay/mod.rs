@@ -6,8 +6,6 @@
 //! taken from it: the MTA's word, that of programs, and of filters that go by time
 //! (`stand_in`). Where it has not enough, nothing is known.
 
-mod input;
-mod json;
 mod logged;
 mod stand_in;
 mod tally;
@@ -18,9 +16,9 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
-use super::notes::Pace;
+use super::logs::{Input, Logs, Progress};
 use super::play::{Audience, Room, Script, StateCopy};
 use crate::activation::Client;
 use crate::cli::Invocation;
@@ -73,29 +71,49 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let loaded = asked.load()?;
     let state = StateCopy::of(loaded.settings.state)?;
     let mut player = Player::new(loaded, asked, desk.live_dns, &state)?;
-    let (mut tally, mut pace) = (Tally::default(), Pace::new());
-    for name in &asked.files {
-        input::lines(name, &mut |line| {
-            tally.lines += 1;
-            pace.tell(|| format!("{name}: {} lines are read", tally.lines));
-            match Line::read(line) {
-                Line::Recipient(logged) => player.replay(&logged, line, &mut tally),
-                Line::RefusedSession => tally.refused_sessions += 1,
-                Line::Other => {}
-                Line::Damaged => tally.damaged += 1,
-                Line::Foreign => tally.foreign += 1,
-            }
-        })?;
-    }
-    if tally.recipients() == 0 {
-        let (lines, foreign) = (tally.lines, tally.foreign);
-        bail!("{lines} lines, {foreign} of them not of smtp-wrapper: none is about a recipient");
-    }
+    let tally = read(&asked.files, &mut player)?;
     let _ = terminal::print(&tally.text(&player.not_asked, player.keeps_messages));
     Ok(ExitCode::from(match tally.has(desk.fail_on) {
         true => exit::CHANGED,
         false => exit::OK,
     }))
+}
+
+/// Replays all that is in the logs.
+fn read(files: &[&str], player: &mut Player<'_>) -> anyhow::Result<Tally> {
+    // All are opened before one is read: a mistake is told at once.
+    let inputs = files.iter().map(|file| Input::open(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut progress = Progress::of(&inputs);
+    let (mut logs, mut tally) = (Logs::default(), Tally::default());
+    for input in inputs {
+        let (name, part) = (input.name.clone(), input.read.clone());
+        let outcome =
+            logs.read(
+                input,
+                &mut |octets| progress.tell(&part, octets),
+                &mut |entry| match Line::of(entry) {
+                    Line::Recipient(logged) => player.replay(&logged, entry.line, &mut tally),
+                    Line::RefusedSession => tally.refused_sessions += 1,
+                    Line::Other => {}
+                    Line::Damaged => tally.damaged += 1,
+                    Line::Factless => tally.factless += 1,
+                },
+            );
+        outcome.with_context(|| format!("{name}: cannot be read to its end"))?;
+        progress.next(&part, logs.counts.octets);
+    }
+    match (tally.recipients(), tally.factless) {
+        (0, 0) => {
+            let lines = logs.counts.lines;
+            let foreign = lines - logs.counts.known();
+            bail!("{lines} lines, {foreign} of them not known: none is about a recipient");
+        }
+        (0, factless) => bail!(
+            "{factless} lines about a recipient, all in a style that has not the facts: \
+             native and json have them"
+        ),
+        _ => Ok(tally),
+    }
 }
 
 /// What sessions are played with.

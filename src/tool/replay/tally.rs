@@ -95,9 +95,8 @@ impl Concerned {
 /// The counts.
 #[derive(Default)]
 pub(super) struct Tally {
-    pub(super) lines: u64,
-    pub(super) foreign: u64,
     pub(super) damaged: u64,
+    pub(super) factless: u64,
     pub(super) refused_sessions: u64,
     unchanged: u64,
     refused: Concerned,
@@ -182,6 +181,7 @@ impl Tally {
         }
         for (what, count) in [
             ("lines about a recipient that are not whole, not replayed", self.damaged),
+            ("lines about a recipient whose style has not the facts, not replayed", self.factless),
             (
                 "sessions that were refused before they named a recipient, not replayed",
                 self.refused_sessions,

@@ -18,7 +18,6 @@ mod judge;
 mod ledger;
 mod listed;
 mod names;
-mod progress;
 mod show;
 mod spread;
 mod table;
@@ -31,13 +30,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use crate::cli::Invocation;
-use crate::tool::logs::{Counts, Input, Logs, Style};
+use crate::tool::logs::{Counts, Input, Logs, Progress, Style};
 use crate::tool::notes::say;
 use crate::{dates, exit, terminal};
 
 use facts::Facts;
 use fold::Proposals;
-use progress::Progress;
 use tally::Tally;
 
 /// What is asked for.
@@ -109,8 +107,7 @@ fn read(files: &[&str], wanted: &Wanted) -> anyhow::Result<Report> {
     let inputs = files.iter().map(|file| Input::open(file));
     let mut inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
     inputs.sort_by_key(|input| input.written);
-    let sizes: Option<Vec<u64>> = inputs.iter().map(|input| input.size).collect();
-    let mut progress = Progress::new(sizes.map(|sizes| sizes.iter().sum()));
+    let mut progress = Progress::of(&inputs);
     let (mut logs, mut tally, mut amiss) = (Logs::default(), Tally::default(), Vec::new());
     for input in inputs {
         let (name, part) = (input.name.clone(), input.read.clone());
@@ -125,7 +122,6 @@ fn read(files: &[&str], wanted: &Wanted) -> anyhow::Result<Report> {
         }
         progress.next(&part, logs.counts.octets);
     }
-    progress.end();
     if logs.counts.known() == 0 {
         amiss.push("no line is known: is it the log of smtp-wrapper?".to_owned());
     }

@@ -3,13 +3,12 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use super::show;
-use crate::tool::logs::Read;
+use super::{Input, Read};
 
 /// Between two lines, and until the first.
 const PACE: Duration = Duration::from_millis(250);
 
-pub(super) struct Progress {
+pub(crate) struct Progress {
     terminal: bool,
     began: Instant,
     told: Instant,
@@ -22,13 +21,15 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(all: Option<u64>) -> Progress {
+    /// Of the reading of these files.
+    pub(crate) fn of(inputs: &[Input]) -> Progress {
         let now = Instant::now();
+        let sizes: Option<Vec<u64>> = inputs.iter().map(|input| input.size).collect();
         Progress {
             terminal: rustix::termios::isatty(rustix::stdio::stderr()),
             began: now,
             told: now,
-            all,
+            all: sizes.map(|sizes| sizes.iter().sum()),
             done: 0,
             before: 0,
             shown: false,
@@ -37,14 +38,15 @@ impl Progress {
 
     /// So much is read of a file, and of the log in it.
     #[allow(clippy::cast_precision_loss, reason = "it is rounded anyway")]
-    pub(super) fn tell(&mut self, read: &Read, octets: u64) {
+    pub(crate) fn tell(&mut self, read: &Read, octets: u64) {
         if !self.terminal || self.told.elapsed() < PACE {
             return;
         }
         self.told = Instant::now();
         self.shown = true;
         let took = self.began.elapsed().as_secs_f64().max(0.001);
-        let speed = (self.before + octets) as f64 / took / 1e6;
+        let size = (self.before + octets) as f64 / 1e6;
+        let speed = size / took;
         let read = self.done + read.octets();
         let share = self.all.filter(|all| *all > 0).map(|all| (read as f64 / all as f64).min(1.0));
         let text = match share {
@@ -52,19 +54,21 @@ impl Progress {
                 let left = took / share - took;
                 format!("{:.0} %, {speed:.0} MB/s, {left:.0} s left", share * 100.0)
             }
-            _ => format!("{}, {speed:.0} MB/s", show::size(self.before + octets)),
+            _ => format!("{size:.0} MB, {speed:.0} MB/s"),
         };
         let _ = write!(io::stderr(), "\r\x1b[K{text}");
     }
 
     /// A file is done.
-    pub(super) fn next(&mut self, read: &Read, octets: u64) {
+    pub(crate) fn next(&mut self, read: &Read, octets: u64) {
         self.done += read.octets();
         self.before = octets;
     }
+}
 
+impl Drop for Progress {
     /// Takes the line away.
-    pub(super) fn end(&mut self) {
+    fn drop(&mut self) {
         if self.shown {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
