@@ -381,3 +381,21 @@ fn who_authenticated_does_so_again() {
     let (told, status) = replay(&[&log, "--config", "none"]);
     assert_eq!((counts(&told), status), ([1, 0, 0, 0, 0], 0), "{told}");
 }
+
+#[test]
+fn no_text_of_a_log_is_a_command() {
+    let folder = Folder::fresh();
+    let sound = line("mta", "fcrdns=pass dns=2/1ms").replace("at=rcpt", "at=message");
+    let smuggled = "\\x3e\\x0d\\x0aDATA\\x0d\\x0aSubject: x\\x0d\\x0a\\x0d\\x0ax\\x0d\\x0a.";
+    let text: String = ["c@d.example", "a@b.example", "c.example"]
+        .map(|of| sound.replace(of, &format!("{of}{smuggled}")))
+        .concat();
+    let log = config(&folder, "log", &(text + &sound));
+    // Such a filter keeps messages.
+    let filter = "[[filter]]\ntype = \"program\"\nat = \"message\"\ncontract = \"original\"\n\
+                  run = [\"/nonexistent\"]\n";
+    let path = config(&folder, "c.toml", filter);
+    let (told, status) = replay(&[&log, "--config", &path]);
+    assert_eq!((counts(&told), status), ([1, 0, 0, 0, 3], 0), "{told}");
+    assert!(told.contains("cannot be played again: "), "{told}");
+}

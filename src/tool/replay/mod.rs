@@ -37,6 +37,9 @@ use tally::{Change, Decided, Tally};
 /// Clients whose names are remembered, where DNS is asked.
 const NAMES: usize = 100_000;
 
+/// Why nothing is known of a recipient.
+const NOT_PLAYED: &str = "dialogues that cannot be played again";
+
 /// The changes that the exit status tells of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailOn {
@@ -193,6 +196,9 @@ impl<'a> Player<'a> {
             to: vec![logged.to.clone()],
             host,
         };
+        if !script.can_be_heard() {
+            return tally.unknown(NOT_PLAYED);
+        }
         let usual = self.settings.judge_local || filter::usual_judge(&client);
         let mut room = Room {
             settings: &self.settings,
@@ -211,7 +217,7 @@ impl<'a> Player<'a> {
             return tally.unknown("host names that were not looked up (--live-dns asks for them)");
         }
         let Some(outcome) = watcher.outcome else {
-            return tally.unknown("dialogues that cannot be played again");
+            return tally.unknown(NOT_PLAYED);
         };
         let now = self.decided(logged, outcome, tally);
         let was = Decided::new(&logged.rule, logged.code);
