@@ -386,7 +386,7 @@ fn who_authenticated_does_so_again() {
 fn no_text_of_a_log_is_a_command() {
     let folder = Folder::fresh();
     let sound = line("mta", "fcrdns=pass dns=2/1ms").replace("at=rcpt", "at=message");
-    let smuggled = "\\x3e\\x0d\\x0aDATA\\x0d\\x0aSubject: x\\x0d\\x0a\\x0d\\x0ax\\x0d\\x0a.";
+    let smuggled = "\\x3e\\x0d\\x0aDATA\\x0d\\x0aSubject:x\\x0d\\x0a\\x0d\\x0ax\\x0d\\x0a.";
     let text: String = ["c@d.example", "a@b.example", "c.example"]
         .map(|of| sound.replace(of, &format!("{of}{smuggled}")))
         .concat();
@@ -398,4 +398,16 @@ fn no_text_of_a_log_is_a_command() {
     let (told, status) = replay(&[&log, "--config", &path]);
     assert_eq!((counts(&told), status), ([1, 0, 0, 0, 3], 0), "{told}");
     assert!(told.contains("cannot be played again: "), "{told}");
+}
+
+#[test]
+fn a_line_that_is_shown_is_cut() {
+    let folder = Folder::fresh();
+    let text = line("mta", "fcrdns=pass dns=2/1ms").replace("at=rcpt", "at=message");
+    let odd = text.replace("reply=<x>", &format!("reply=<{}>", "\u{1}\u{e9}".repeat(400)));
+    let log = config(&folder, "log", &odd);
+    let (told, status) = replay(&[&log, "--config", "usual"]);
+    assert_eq!((counts(&told), status), ([0, 1, 0, 0, 0], 1), "{told}");
+    let line = told.lines().find(|line| line.contains("v=1 sid="));
+    assert_eq!(line.map(|line| line.trim().len()), Some(300), "{told}");
 }
