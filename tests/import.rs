@@ -253,6 +253,10 @@ news@               450 later
 <>                  554 5.7.1 no bounces
 \t  here
 @example.edu        REJECT
+\"quoted user\"@example.com REJECT
+\"a/b (c)\"@example.com 450 later
+\"plain\"@example.com REJECT
+\"open user@example.com REJECT
 ";
 
 const HELO: &str = "/^localhost$/ REJECT you are not $1\n!/\\./ REJECT\n/^\\[/ DUNNO\nif /x/\n/y/ OK\nendif\n/(?=a)/ OK\n";
@@ -281,6 +285,9 @@ fn access_tables_give_the_same_verdicts() {
         "client:12: hold.example HOLD: HOLD is for the MTA",
         "client: DUNNO for a host name",
         "sender:6: @example.edu: is not looked for",
+        "sender:9: \"plain\"@example.com: is not looked for in quotes",
+        "sender:10: \"open user@example.com REJECT: user@example.com is a restriction",
+        "sender:10: \"open: has quotes that are not around",
         "$1 and the like",
         "helo:4: if /x/: write an entry",
         "helo:5: /y/ OK: write an entry",
@@ -316,6 +323,11 @@ fn access_tables_give_the_same_verdicts() {
         (3, "news@example.org", "450 4.7.1 later"),
         (3, "<>", "554 5.7.1 no bounces here"),
         (3, "a@example.edu", ""),
+        (3, "\"quoted user\"@example.com", "554 5.7.1"),
+        (3, "\"Quoted\\ user\"@example.com", "554 5.7.1"),
+        (3, "\"quoted user\"@x.example.com", ""),
+        (3, "\"a/b (c)\"@example.com", "450 4.7.1 later"),
+        (3, "user@example.com", ""),
         (2, "localhost", "554 5.7.1 you are not ..."),
         (2, "nodots", "554 5.7.1"),
         (2, "[203.0.113.1]", ""),
@@ -392,6 +404,55 @@ fn postscreen_s_table_and_rblsmtpd_s_arguments() {
             .contains("# Postfix, main.cf: reject_rbl_client zen.example\n")
     );
     assert_eq!(run(&["explain", "192.0.2.1", "--config", &config]).1, 0);
+}
+
+#[test]
+fn what_makes_no_filter_is_told_aloud() {
+    let told_aloud = |words: &[&str]| {
+        let folder = Folder::fresh();
+        let (told, status, config) = import(&folder, words);
+        assert_eq!(status, 1, "{words:?}: {told}");
+        for text in [&told, &fs::read_to_string(&config).unwrap()] {
+            assert!(text.contains("THERE IS NO FILTER in what was made"), "{words:?}: {text}");
+        }
+    };
+    told_aloud(&["rblsmtpd", "-x"]);
+    told_aloud(&["rblsmtpd", "-r", "zen.example"]);
+    told_aloud(&["postscreen", env!("CARGO_BIN_EXE_smtp-wrapper")]);
+    told_aloud(&["postscreen", "/dev/null"]);
+    told_aloud(&["postfix-access", "check_client_access hash:/dev/null"]);
+}
+
+#[test]
+fn other_lists_and_long_lines_are_told_and_pipes_are_read() {
+    let folder = Folder::fresh();
+    original(&folder);
+    fs::write(folder.file("lists/grey_ip_db"), "^192\\.0\\.2\\.\n").unwrap();
+    let long = format!("({}\n", "x".repeat(20_000));
+    fs::write(folder.file("lists/black_hostname_db"), long).unwrap();
+    let lists = folder.file("lists");
+    let (told, status, config) = import(&folder, &["smtp_wrapper", lists.to_str().unwrap()]);
+    assert_eq!(status, 1, "{told}");
+    assert!(told.contains("lists/grey_ip_db: is none of the original's lists"), "{told}");
+    assert!(told.contains("not carried   2\n") && told.contains("xxx…xxx"), "{told}");
+    assert!(told.contains(": write it otherwise\n"), "{told}");
+    for text in [told, fs::read_to_string(config).unwrap()] {
+        assert!(text.lines().all(|line| line.len() < 500), "{text}");
+        assert!(!text.contains("THERE IS NO FILTER"), "{text}");
+    }
+
+    let folder = Folder::fresh();
+    let into = folder.file("new");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_smtp-wrapper"))
+        .args(["import", "postscreen", "/dev/stdin", "--into", into.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"192.0.2.0/24 reject\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("entries       1\n"), "{told}");
 }
 
 #[test]
