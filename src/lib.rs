@@ -92,6 +92,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
+    sys::leave_out_backtraces();
     match mode {
         Mode::Listen => tool::listen::run(asked),
         Mode::Try => tool::try_it::run(asked),

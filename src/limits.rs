@@ -93,6 +93,10 @@ pub const LOG_WAIT: Duration = Duration::from_millis(100);
 /// A session that waits for so long shows in its status line what for.
 pub const STATUS_AFTER: Duration = Duration::from_millis(500);
 
+/// Chunks (BDAT) that are refused in a session, with all else that is: a client may send
+/// many behind one that was refused, before it hears of that.
+pub const REFUSED_CHUNKS: u32 = 1000;
+
 /// A text from outside in a log line, in octets as written. Five of these are
 /// below the 2048 octets that a BSD takes as one datagram.
 pub const LOGGED_TEXT: usize = 256;

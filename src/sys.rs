@@ -48,6 +48,14 @@ pub fn expect_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
+/// Errors come without a backtrace, whatever the environment says: those who read them are
+/// no programmers, and a static program may be linked without what takes one. For a tool,
+/// at its start.
+pub(crate) fn leave_out_backtraces() {
+    // SAFETY: there is no other thread yet that could read the environment meanwhile.
+    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
+}
+
 /// Ends the process, and nothing else: what the standard library would tidy up
 /// before, the kernel takes as a whole.
 pub fn exit(status: u8) -> ! {

@@ -51,6 +51,11 @@ const OTHER: &str = "other";
 /// Proves nothing (RFC 4505).
 const ANONYMOUS: &str = "anonymous";
 
+/// The log's name for a mechanism, if it has one.
+pub(crate) fn known_mechanism(name: &[u8]) -> Option<&'static str> {
+    MECHANISMS.iter().copied().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 impl Dialogue {
     /// The client's part of an AUTH exchange. A line that cannot be one cancels
     /// the exchange (RFC 4954 4), and the MTA's reply to that is the client's. So does a
@@ -77,6 +82,13 @@ impl Dialogue {
         match () {
             () if !self.connected => None,
             () if self.hides_auth() => Some(&standing::AUTH_IN_CLEAR),
+            // HELO does not tell whether the session can be encrypted; nor does AUTH
+            // belong behind it (RFC 4954 3).
+            () if self.plan.hides_auth
+                && self.summary.hello.first().is_some_and(|b| b"hH".contains(b)) =>
+            {
+                Some(&standing::AUTH_NOT_NOW)
+            }
             () if in_transaction || self.summary.authenticated.is_some() => {
                 Some(&standing::AUTH_NOT_NOW)
             }
@@ -98,9 +110,8 @@ impl Dialogue {
     pub(super) fn auth_begins(&mut self, line: &[u8]) {
         let argument = line.get(5..).unwrap_or_default().trim_ascii();
         let name = command::mechanism(argument).unwrap_or_default();
-        let known = MECHANISMS.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         let auth = self.auth.get_or_insert_default();
-        auth.mechanism = known.copied().unwrap_or(OTHER);
+        auth.mechanism = known_mechanism(name).unwrap_or(OTHER);
         auth.rounds = 0;
     }
 
@@ -153,6 +164,12 @@ impl Dialogue {
             },
             ruling => ruling,
         }
+    }
+
+    /// Is the client held, or will it be, unless AUTH lifts that?
+    pub(super) fn is_suspect(&self) -> bool {
+        let put_off = self.auth.as_ref().is_some_and(|auth| auth.put_off.is_some());
+        self.held || (put_off && !self.is_lifted())
     }
 
     fn take_put_off(&mut self) -> Option<(String, &'static str)> {

@@ -18,6 +18,7 @@
 
 use super::chunks::{Chunks, Piece};
 use super::{Answer, Dialogue, Ending, Expected, Outcome, State};
+use crate::limits;
 use crate::smtp::command::Command;
 use crate::smtp::reply::Reply;
 use crate::smtp::standing::{self, Standing};
@@ -201,8 +202,14 @@ impl Dialogue {
         }
     }
 
+    /// Is a message refused of which the client still sends a chunk?
+    pub(super) fn is_refused_amid_chunk(&self) -> bool {
+        let refused = self.chunks.as_ref().and_then(|chunks| chunks.refused.as_ref());
+        matches!(self.state, State::Chunk) && refused.is_some_and(|refused| refused.of_message)
+    }
+
     /// The end of a chunk that nobody got: the client gets its answer.
-    fn finish_chunk(&mut self) {
+    pub(super) fn finish_chunk(&mut self) {
         let refused = self.chunks.take().and_then(|chunks| chunks.refused);
         let Some(Refused { answer, of_message, then }) = refused else { return };
         self.state = match then {
@@ -213,6 +220,9 @@ impl Dialogue {
             // Pipelined chunks behind a refused one are nobody's mistake (RFC 3030 2).
             Answer::Ours(standing) if !of_message => {
                 self.count_refusal(standing.rule);
+                if self.summary.refused > limits::REFUSED_CHUNKS {
+                    return self.say_and_close(&standing::TOO_MANY_ERRORS);
+                }
                 self.say(standing);
                 // Nor was it the MTA that refused.
                 self.summary.last_refusal = self.refused_by.or(self.summary.last_refusal);

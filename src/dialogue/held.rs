@@ -179,8 +179,9 @@ impl Dialogue {
             Command::Mail(envelope) => {
                 let mut lines = Vec::new();
                 envelope.encode(&mut lines);
-                let from = envelope.path.to_vec();
-                self.transaction = Some(Transaction { from, lines, ..Transaction::default() });
+                let (from, binary) = (envelope.path.to_vec(), envelope.is_binary());
+                self.transaction =
+                    Some(Transaction { from, lines, binary, ..Transaction::default() });
                 self.say(&standing::OK);
             }
             Command::Rcpt(_) => {

@@ -83,6 +83,7 @@ use crate::smtp::standing::Standing;
 use crate::stage::{Ruling, Stage};
 
 use auth::Auth;
+pub(crate) use auth::known_mechanism;
 pub use buffer::Inbox;
 use buffer::Outbox;
 use chunks::Chunks;

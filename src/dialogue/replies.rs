@@ -121,8 +121,8 @@ impl Dialogue {
             binarymime: self.plan.keep,
             auth: self.hides_auth(),
             auth_beside_starttls: self.plan.hides_auth,
-            // A client that was held does not get out of sight.
-            starttls: self.plan.starttls != StartTls::Pass || self.held,
+            // A client that is or will be held does not get out of sight.
+            starttls: self.plan.starttls != StartTls::Pass || self.is_suspect(),
         }
     }
 

@@ -28,7 +28,9 @@ impl Dialogue {
 
     /// Do we offer STARTTLS in a reply to EHLO now?
     pub(super) fn may_offer_starttls(&self) -> bool {
-        self.plan.starttls == StartTls::Terminate && !self.is_encrypted()
+        self.plan.starttls == StartTls::Terminate
+            && !self.is_encrypted()
+            && self.summary.authenticated.is_none()
     }
 
     /// The MTA accepted EHLO (`extended`) or HELO: STARTTLS is offered if it is ours.
@@ -55,8 +57,12 @@ impl Dialogue {
     pub(super) fn no_starttls(&self) -> Option<&'static Standing> {
         match self.protection {
             Protection::Fresh | Protection::Encrypted => Some(&standing::ALREADY_ENCRYPTED),
-            // It was held after it had been offered the MTA's.
-            Protection::Offered if self.held && self.plan.starttls == StartTls::Pass => {
+            // Its MTA may be within mail data.
+            _ if self.chunks.is_some() => Some(&standing::CHUNKS_ONLY),
+            // The MTA would not forget who it is (RFC 3207 4.2).
+            _ if self.summary.authenticated.is_some() => Some(&standing::NOT_OFFERED),
+            // It was found out after it had been offered the MTA's.
+            Protection::Offered if self.is_suspect() && self.plan.starttls == StartTls::Pass => {
                 Some(&standing::NOT_OFFERED)
             }
             Protection::Offered => None,
@@ -113,6 +119,8 @@ impl Dialogue {
 
     /// After [`Step::Encrypt`]: there was no handshake, and why.
     pub fn not_encrypted(&mut self, why: &str) {
+        // Nor is there anybody to judge.
+        self.question = None;
         self.lost(Peer::Client);
         self.idle = false;
         self.summary.mta_said = why.into();

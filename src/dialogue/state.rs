@@ -41,7 +41,7 @@ pub struct Plan {
 pub enum Peer {
     /// Who connected to us.
     Client,
-    /// The mail server behind us.
+    /// The MTA behind us.
     Mta,
 }
 

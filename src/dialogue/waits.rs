@@ -51,6 +51,9 @@ impl Dialogue {
             // What may still come is mail data, and must not be read as commands.
             self.finish_discarding();
             self.close(Ending::Closed(&standing::CLIENT_SILENT));
+        } else if self.is_refused_amid_chunk() {
+            self.finish_chunk();
+            self.close(Ending::Closed(&standing::CLIENT_SILENT));
         } else {
             self.say_and_close(&standing::CLIENT_SILENT);
         }

@@ -253,6 +253,10 @@ impl Wires {
         fds: &mut [libc::pollfd],
         time: Duration,
     ) -> io::Result<(Wakeup, bool)> {
+        if self.tls.as_ref().is_some_and(|tls| tls.wants_write()) {
+            // What went wrong with it, reading tells.
+            let _ = self.flush_tls();
+        }
         let mut all = Vec::with_capacity(fds.len() + 1);
         let events = if room == Some(true) { libc::POLLIN } else { 0 };
         all.push(libc::pollfd { fd: if room.is_some() { 0 } else { -1 }, events, revents: 0 });

@@ -117,9 +117,10 @@ impl Wires {
             let out = tls.wants_write();
             let socket = self.client.socket;
             let mut fds = [pollfd(0, true, out && socket), pollfd(1, false, out && !socket)];
-            match self.waiter.wait(&mut fds, end.saturating_duration_since(Instant::now()))? {
-                Wakeup::Ready => {}
-                Wakeup::TimedOut => return Err(Errno::TIMEDOUT.into()),
+            let left = end.saturating_duration_since(Instant::now());
+            match self.waiter.wait(&mut fds, left)? {
+                Wakeup::Ready if !left.is_zero() => {}
+                Wakeup::Ready | Wakeup::TimedOut => return Err(Errno::TIMEDOUT.into()),
                 Wakeup::Signal if sys::terminated() || sys::time_is_up() => {
                     return Err(io::Error::other("the session is to end"));
                 }

@@ -120,10 +120,10 @@ impl Session {
         self.encryption = Some(Box::<Encryption>::default());
         let limit = self.settings.time_limit.unwrap_or(limits::TUNNEL_WAIT);
         let mut ways = [Way::from(Peer::Client), Way::from(Peer::Mta)];
-        let (mut octets, mut said) = (0, "");
+        let (mut octets, mut said) = (0, String::new());
         while !ways.iter().all(|way| way.is_over()) {
             if sys::terminated() || sys::time_is_up() {
-                said = "the session was to end";
+                said = "the session was to end".to_owned();
                 break;
             }
             let [client, mta] = &ways;
@@ -147,14 +147,18 @@ impl Session {
                 }
                 Ok((Event::TimedOut, _)) => {
                     let [_, mta] = &ways;
-                    said = if mta.is_over() { "" } else { "nothing was said for too long" };
+                    said =
+                        if mta.is_over() { "" } else { "nothing was said for too long" }.to_owned();
                     break;
                 }
                 Ok((Event::Signal, _)) => {}
-                Err(_) => break,
+                Err(error) => {
+                    said = format!("cannot wait: {error}");
+                    break;
+                }
             }
         }
-        dialogue.tunnelled(octets, said);
+        dialogue.tunnelled(octets, &said);
     }
 
     /// Reads and writes what there is on its way; gives how much came of the client.

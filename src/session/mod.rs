@@ -298,7 +298,12 @@ impl Session {
         match self.wires.receive(peer, dialogue.inbox(peer).room()) {
             Ok(0) => dialogue.closed(peer),
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                // Records of TLS without content could hold up the end of the wait for ever.
+                if self.waiting.1.is_some_and(|deadline| Instant::now() >= deadline) {
+                    dialogue.expire();
+                }
+            }
             Err(error) => self.lost(dialogue, peer, &error),
         }
     }

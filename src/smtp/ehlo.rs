@@ -83,7 +83,6 @@ pub enum StartTls {
 }
 
 /// Takes from the MTA's reply to EHLO what is not passed, or to HELO (not
-/// Takes from the MTA's reply to EHLO what is not passed, or to HELO (not
 /// `extended`) all but the first line; says what is offered.
 pub fn filter(reply: &mut Reply, extended: bool, withheld: Withheld) -> Offered {
     let mut offered = Offered::default();

@@ -3,9 +3,11 @@
 //!
 //! It knows as much of the dialogue as it takes to tell mail data and credentials from
 //! commands, and where it cannot know it keeps silent: behind DATA and AUTH nothing is
-//! shown until an answer says that they came to nothing. Octets behind BDAT (RFC 3030) are
-//! mail data, whatever is answered.
+//! shown until an answer to them says that they came to nothing. Octets behind BDAT (RFC 3030)
+//! are mail data, whatever is answered. Of a line that is no command only the length is
+//! shown, for it may be mail data or credentials of a peer that is out of step.
 
+use crate::dialogue::known_mechanism;
 use crate::limits;
 
 /// What the asker sends next.
@@ -55,6 +57,8 @@ struct Partial {
     /// Its beginning.
     text: Vec<u8>,
     octets: usize,
+    /// It began when credentials were to come.
+    secret: bool,
 }
 
 impl Partial {
@@ -70,7 +74,7 @@ impl Partial {
 
     /// The line without its CR LF; what is left of one that was cut says so.
     fn line(&mut self) -> Vec<u8> {
-        let Partial { mut text, octets } = std::mem::take(self);
+        let Partial { mut text, octets, secret: _ } = std::mem::take(self);
         if text.len() < octets {
             text.extend_from_slice(format!("... ({octets} octets)").as_bytes());
         } else if text.ends_with(b"\r\n") {
@@ -86,13 +90,18 @@ pub(super) struct Side {
     asks: Asks,
     asked: Partial,
     answered: Partial,
+    /// Answers that are outstanding, the greeting to begin with; and how many of them come
+    /// before that to AUTH.
+    owed: u32,
+    before_auth: u32,
 }
 
 impl Side {
     /// One whose lines begin so.
     pub(super) fn new(asker: &'static str, answerer: &'static str) -> Side {
         let (asked, answered) = (Partial::default(), Partial::default());
-        Side { marks: (asker, answerer), asks: Asks::Commands, asked, answered }
+        let (owed, before_auth) = (1, 0);
+        Side { marks: (asker, answerer), asks: Asks::Commands, asked, answered, owed, before_auth }
     }
 
     /// The asker sent these octets; appends the lines that are whole.
@@ -122,6 +131,7 @@ impl Side {
                     taken
                 }
                 Asks::Commands | Asks::Credentials => {
+                    self.asked.secret |= matches!(self.asks, Asks::Credentials);
                     let (taken, whole) = self.asked.take(rest);
                     if whole {
                         self.line_asked(lines);
@@ -134,33 +144,39 @@ impl Side {
     }
 
     fn line_asked(&mut self, lines: &mut Vec<Vec<u8>>) {
+        let secret = self.asked.secret;
+        let octets = self.asked.octets;
         let mut line = self.asked.line();
-        if let Asks::Credentials = self.asks {
-            line = CREDENTIALS.to_vec();
-        }
-        let mut words = line.split(|b| *b == b' ').filter(|word| !word.is_empty());
-        let verb = words.next().unwrap_or_default().to_ascii_uppercase();
-        let next = words.next();
+        let word = line.iter().position(|b| !b.is_ascii_alphabetic()).unwrap_or(line.len());
+        let verb = line.get(..word).unwrap_or_default().to_ascii_uppercase();
+        let argument = line.get(word..).unwrap_or_default().trim_ascii().to_vec();
+        let next = argument.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
         match verb.as_slice() {
-            b"DATA" => self.asks = Asks::Message { end: End::Line, octets: 0 },
+            _ if secret => line = CREDENTIALS.to_vec(),
             b"AUTH" => {
-                let mechanism = next.unwrap_or_default();
-                let more = words.next().is_some();
-                line = [b"AUTH ", mechanism].concat();
-                if more {
+                line = verb;
+                if let Some(mechanism) = known_mechanism(next) {
+                    line.push(b' ');
+                    line.extend_from_slice(mechanism.to_ascii_uppercase().as_bytes());
+                }
+                if argument.len() > next.len() || known_mechanism(next).is_none() {
                     line.push(b' ');
                     line.extend_from_slice(CREDENTIALS);
                 }
                 self.asks = Asks::Credentials;
+                self.before_auth = self.owed;
             }
+            b"DATA" => self.asks = Asks::Message { end: End::Line, octets: 0 },
             b"BDAT" => {
-                let number = next.and_then(|size| std::str::from_utf8(size).ok()?.parse().ok());
+                let number = std::str::from_utf8(next).ok().and_then(|size| size.parse().ok());
                 if let Some(octets @ 1..) = number {
                     self.asks = Asks::Chunk { octets, left: octets };
                 }
             }
-            _ => {}
+            verb if VERBS.contains(&verb) || line.is_empty() => {}
+            _ => line = format!("({octets} octets that are no command)").into_bytes(),
         }
+        self.owed = self.owed.saturating_add(1);
         lines.push([self.marks.0.as_bytes(), &line].concat());
     }
 
@@ -171,6 +187,9 @@ impl Side {
             Asks::Chunk { octets, left } => octets - left,
             Asks::Commands | Asks::Credentials => return,
         };
+        if whole && matches!(self.asks, Asks::Message { .. }) {
+            self.owed = self.owed.saturating_add(1);
+        }
         self.asks = Asks::Commands;
         let end = if whole { "" } else { ", not all of it" };
         lines.push(format!("{}({octets} octets of mail data{end})", self.marks.0).into_bytes());
@@ -193,7 +212,9 @@ impl Side {
     /// What follows from a line of an answer.
     fn answer(&mut self, line: &[u8]) {
         let (Some(code), None | Some(b' ')) = (line.get(..3), line.get(3)) else { return };
+        self.owed = self.owed.saturating_sub(1);
         match (code, &self.asks) {
+            (_, Asks::Credentials) if self.before_auth > 0 => self.before_auth -= 1,
             (b"354", Asks::Commands) => self.asks = Asks::Message { end: End::Line, octets: 0 },
             (b"334", Asks::Commands) => self.asks = Asks::Credentials,
             (b"235" | [b'4' | b'5', ..], Asks::Credentials)
@@ -220,5 +241,24 @@ impl Side {
     }
 }
 
+/// What a line that is shown begins with.
+const VERBS: &[&[u8]] = &[
+    b"EHLO",
+    b"HELO",
+    b"LHLO",
+    b"MAIL",
+    b"RCPT",
+    b"RSET",
+    b"NOOP",
+    b"QUIT",
+    b"VRFY",
+    b"EXPN",
+    b"HELP",
+    b"STARTTLS",
+    b"ETRN",
+    b"XCLIENT",
+    b"XFORWARD",
+    b"PROXY",
+];
 const CREDENTIALS: &[u8] = b"(credentials)";
 const CLOSED: &[u8] = b"(closed)";

@@ -5,6 +5,7 @@ use super::side::Side;
 /// `>`: asked, `<`: answered.
 fn shown(dialogue: &[(char, &str)], piece: usize) -> Vec<String> {
     let (mut side, mut lines) = (Side::new("C: ", "S: "), Vec::new());
+    side.answered(b"220 greeting\r\n", &mut Vec::new());
     for (who, octets) in dialogue {
         for octets in octets.as_bytes().chunks(piece) {
             match who {
@@ -33,15 +34,12 @@ fn own(lines: &[&str]) -> Vec<String> {
 fn mail_data_are_counted() {
     shows(
         &[
-            ('<', "220-a\r\n220 b\r\n"),
             ('>', "data\r\n"),
             ('<', "354 go\r\n"),
             ('>', "secret\r\n..\r\n.x\r\n\r\n.\r\nQUIT\r\n"),
             ('<', "250 ok\r\n221 bye\r\n"),
         ],
         &[
-            "S: 220-a",
-            "S: 220 b",
             "C: data",
             "S: 354 go",
             "C: (21 octets of mail data)",
@@ -49,6 +47,10 @@ fn mail_data_are_counted() {
             "S: 250 ok",
             "S: 221 bye",
         ],
+    );
+    shows(
+        &[('>', "DATA now\r\n"), ('<', "501 no\r\n"), ('>', "Subject: secret\r\n")],
+        &["C: DATA now", "S: 501 no", "C: (17 octets that are no command)"],
     );
     shows(
         &[('>', "DATA\r\n"), ('<', "503 no\r\n"), ('>', "RSET\r\n")],
@@ -90,7 +92,7 @@ fn credentials_are_not_shown() {
             ('>', "QUIT\r\n"),
         ],
         &[
-            "C: AUTH login",
+            "C: AUTH LOGIN",
             "S: 334 VXNlcg==",
             "C: (credentials)",
             "S: 334 UGFzcw==",
@@ -104,6 +106,31 @@ fn credentials_are_not_shown() {
         &[('>', "AUTH LOGIN\r\nc2VjcmV0\r\nc2Vj")],
         &["C: AUTH LOGIN", "C: (credentials)", "C: (credentials)"],
     );
+    // An answer to something else, or to half of it, ends nothing.
+    shows(
+        &[('>', "NOPE x\r\nAUTH LOGIN\r\n"), ('<', "500 no\r\n"), ('>', "c2Vj\r\n")],
+        &["C: (8 octets that are no command)", "C: AUTH LOGIN", "S: 500 no", "C: (credentials)"],
+    );
+    shows(
+        &[
+            ('>', "AUTH LOGIN\r\n"),
+            ('<', "334 VXNlcg==\r\n"),
+            ('>', "c2Vj"),
+            ('<', "421 too late\r\n"),
+            ('>', "cmV0\r\nQUIT\r\n"),
+        ],
+        &["C: AUTH LOGIN", "S: 334 VXNlcg==", "S: 421 too late", "C: (credentials)", "C: QUIT"],
+    );
+    // One that does not look at answers, and odd ways to say it.
+    shows(
+        &[('>', "AUTH LOGIN\r\n"), ('<', "502 no\r\n"), ('>', "c2VjcmV0\r\n")],
+        &["C: AUTH LOGIN", "S: 502 no", "C: (10 octets that are no command)"],
+    );
+    for odd in ["AUTH c2VjcmV0", "AUTH=PLAIN c2VjcmV0", "auth\tplain2\tc2VjcmV0", "AUTH"] {
+        shows(&[('>', &format!("{odd}\r\n"))], &["C: AUTH (credentials)"]);
+    }
+    shows(&[('>', "AUTHPLAIN c2VjcmV0\r\n")], &["C: (20 octets that are no command)"]);
+    shows(&[('>', "AUTH\tplain c2VjcmV0\r\n")], &["C: AUTH PLAIN (credentials)"]);
 }
 
 #[test]

@@ -117,6 +117,10 @@ def main():
     compiled = subprocess.run(["/smtp-wrapper", "compile"], env={}, capture_output=True,
                               preexec_fn=lambda: (os.chroot(JAIL), os.chdir("/")))
     results.ok(compiled.returncode == 0, "the configuration and its list are compiled in the jail", compiled.stderr)
+    # The static binary has nothing that takes a backtrace.
+    mistaken = subprocess.run(["/smtp-wrapper", "report", "/nowhere"], env={"RUST_BACKTRACE": "1"}, capture_output=True,
+                              preexec_fn=lambda: (os.chroot(JAIL), os.chdir("/")))
+    results.ok(mistaken.returncode == 78 and b"/nowhere" in mistaken.stderr, "a tool says what is wrong", mistaken)
     name_server()
     real.Sink()
     doors = real.listener(0)
