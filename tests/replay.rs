@@ -273,8 +273,17 @@ fn host_names_that_were_not_looked_up_are_not_known_unless_dns_is_asked() {
     assert_eq!((counts(&told), status), ([1, 0, 0, 0, 8], 0), "{told}");
     assert_eq!(server.asked(), asked);
     let (told, status) = replay(&[&words[..], &["--live-dns"]].concat());
-    assert_eq!((counts(&told), status), ([5, 4, 0, 0, 0], 1), "{told}");
-    assert!(server.asked() > asked);
+    // Of one the name server cannot tell.
+    assert_eq!((counts(&told), status), ([4, 4, 0, 0, 1], 1), "{told}");
+    assert!(server.asked() > asked && told.contains("that no name server tells now: 1"), "{told}");
+    // A name server that is dead is asked once for each client.
+    let dead =
+        config(&folder, "dead.toml", &("[dns]\nservers = [\"127.0.0.1:1\"]\n".to_owned() + S25R));
+    fs::write(&log, [&lines[..], &lines[..]].concat().join("\n")).unwrap();
+    let words = [log.to_str().unwrap(), "--config", &dead, "--live-dns"];
+    let (told, status) = replay(&words);
+    assert_eq!((counts(&told), status), ([2, 0, 0, 0, 16], 0), "{told}");
+    assert!(told.contains("that no name server tells now: 16"), "{told}");
 }
 
 /// A line as a session writes it.
@@ -410,4 +419,22 @@ fn a_line_that_is_shown_is_cut() {
     assert_eq!((counts(&told), status), ([0, 1, 0, 0, 0], 1), "{told}");
     let line = told.lines().find(|line| line.contains("v=1 sid="));
     assert_eq!(line.map(|line| line.trim().len()), Some(300), "{told}");
+}
+
+#[test]
+fn recipients_after_a_mail_that_was_refused_are_not_known() {
+    let server = server();
+    let folder = Folder::fresh();
+    let head = head(&server).replace("[session]\n", "[session]\nreject_at = \"connect\"\n");
+    let deny = "[[filter]]\ntype = \"deny\"\nentries = [\"from:a@b.example\"]\n";
+    let path = config(&folder, "c.toml", &(head + deny));
+    let lines = sessions(&path, "client.example", "a@b.example", &["c@ours.example"], false);
+    let of_recipient = |line: &&String| line.contains(" verdict=perm rule=smtp.need-mail");
+    let refused = lines.iter().filter(of_recipient).count();
+    assert_eq!(refused, CLIENTS.len(), "{lines:#?}");
+    let log = folder.file("log");
+    fs::write(&log, lines.join("\n")).unwrap();
+    let (told, status) = replay(&[log.to_str().unwrap(), "--config", &path]);
+    assert_eq!((counts(&told), status), ([0, 0, 0, 0, refused as u64], 0), "{told}");
+    assert!(told.contains("after one that was refused: 9"), "{told}");
 }

@@ -74,16 +74,18 @@ impl Discord {
     /// It stands on a line of the file, unless an option brought it.
     #[cold]
     #[inline(never)]
-    fn error(self: Box<Discord>, read: Option<&Read>) -> ConfigError {
-        let Discord { table, key, what } = *self;
+    fn error(&self, read: Option<&Read>) -> ConfigError {
+        let Discord { table, key, what } = self;
         let entry = read.and_then(|read| {
-            let tables = read.document.tables.iter().filter(|of| of.name == table && !of.repeated);
-            let entry = tables.flat_map(|of| &of.entries).find(|entry| entry.key == key)?;
+            let tables = read.document.tables.iter().filter(|of| of.name == *table && !of.repeated);
+            let entry = tables.flat_map(|of| &of.entries).find(|entry| entry.key == *key)?;
             Some((read, entry.line))
         });
         match entry {
-            Some((read, line)) => read.error(table, &BadKey { line, key: Some(key), what }),
-            None => ConfigError(what),
+            Some((read, line)) => {
+                read.error(table, &BadKey { line, key: Some(key), what: what.clone() })
+            }
+            None => ConfigError(what.clone()),
         }
     }
 }
