@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod common;
+#[path = "import/odd.rs"]
+mod odd;
 
 use std::fs;
 use std::io::Write;
@@ -185,52 +187,6 @@ fn the_original_s_lists_give_the_same_verdicts() {
     }
 }
 
-#[test]
-fn nothing_is_overwritten() {
-    let folder = Folder::fresh();
-    original(&folder);
-    let lists = folder.file("lists");
-    let lists = lists.to_str().unwrap();
-    fs::create_dir(folder.file("new")).unwrap();
-    let (told, status, _) = import(&folder, &["smtp_wrapper", lists]);
-    assert!(status == 78 && told.contains("is there already"), "{status} {told}");
-    assert_eq!(fs::read_dir(folder.file("new")).unwrap().count(), 0);
-    for (words, why) in [
-        (&["import"][..], "import what?"),
-        (&["import", "smtp_wrapper", lists][..], "--into DIR is missing"),
-        (&["import", "sendmail", "x", "--into", "/nonexistent/x"][..], "is not known"),
-        (&["import", "smtp_wrapper", "/nonexistent", "--into", "/nonexistent/x"][..], "is none of"),
-        (&["import", "smtp_wrapper", "/etc", "--into", "/nonexistent/x"][..], "has none of"),
-        (
-            &["import", "postscreen", "/nonexistent", "--into", "/nonexistent/x"][..],
-            "there is no such file",
-        ),
-        (
-            &["import", "postfix-access", "hash:/x", "--into", "/nonexistent/x"][..],
-            "belongs in front",
-        ),
-        (
-            &["import", "postfix-access", "check_client_access", "--into", "/nonexistent/x"][..],
-            "wants a table",
-        ),
-        (
-            &[
-                "import",
-                "postfix-access",
-                "check_client_access ldap:/x",
-                "--into",
-                "/nonexistent/x",
-            ][..],
-            "no text to read",
-        ),
-        (&["import", "rblsmtpd", "x", "--into", "/nonexistent/x"][..], "no arguments of rblsmtpd"),
-        (&["import", "smtp_wrapper", lists, "--into", "/nonexistent/x"][..], "cannot be made"),
-    ] {
-        let (told, status) = run(words);
-        assert!(told.contains(why) && status == 78, "{words:?}: {status} {told}");
-    }
-}
-
 const CLIENT: &str = "\
 # who may come
 example.com         REJECT no dial-ups
@@ -253,6 +209,10 @@ news@               450 later
 <>                  554 5.7.1 no bounces
 \t  here
 @example.edu        REJECT
+\"quoted user\"@example.com REJECT
+\"a/b (c)\"@example.com 450 later
+\"plain\"@example.com REJECT
+\"open user@example.com REJECT
 ";
 
 const HELO: &str = "/^localhost$/ REJECT you are not $1\n!/\\./ REJECT\n/^\\[/ DUNNO\nif /x/\n/y/ OK\nendif\n/(?=a)/ OK\n";
@@ -281,6 +241,9 @@ fn access_tables_give_the_same_verdicts() {
         "client:12: hold.example HOLD: HOLD is for the MTA",
         "client: DUNNO for a host name",
         "sender:6: @example.edu: is not looked for",
+        "sender:9: \"plain\"@example.com: is not looked for in quotes",
+        "sender:10: \"open user@example.com REJECT: user@example.com is a restriction",
+        "sender:10: \"open: has quotes that are not around",
         "$1 and the like",
         "helo:4: if /x/: write an entry",
         "helo:5: /y/ OK: write an entry",
@@ -316,6 +279,11 @@ fn access_tables_give_the_same_verdicts() {
         (3, "news@example.org", "450 4.7.1 later"),
         (3, "<>", "554 5.7.1 no bounces here"),
         (3, "a@example.edu", ""),
+        (3, "\"quoted user\"@example.com", "554 5.7.1"),
+        (3, "\"Quoted\\ user\"@example.com", "554 5.7.1"),
+        (3, "\"quoted user\"@x.example.com", ""),
+        (3, "\"a/b (c)\"@example.com", "450 4.7.1 later"),
+        (3, "user@example.com", ""),
         (2, "localhost", "554 5.7.1 you are not ..."),
         (2, "nodots", "554 5.7.1"),
         (2, "[203.0.113.1]", ""),
@@ -392,50 +360,4 @@ fn postscreen_s_table_and_rblsmtpd_s_arguments() {
             .contains("# Postfix, main.cf: reject_rbl_client zen.example\n")
     );
     assert_eq!(run(&["explain", "192.0.2.1", "--config", &config]).1, 0);
-}
-
-#[test]
-fn odd_files_do_no_harm() {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    let sound = [CLIENT, SENDER, HELO, LISTS[0].1, LISTS[5].1, "192.0.2.0/24 permit\n"].concat();
-    for n in 0..60 {
-        let folder = Folder::fresh();
-        let mut text = sound.clone().into_bytes();
-        for _ in 0..random(200) {
-            let at = random(text.len() - 1);
-            match random(3) {
-                0 => text[at] = b"\\/!$^<>\"'[](){}|*+?.:#\n\r\t\0\xff\xc3"[random(28)],
-                1 => drop(text.remove(at)),
-                _ => text.insert(at, b"\\/!$^<>\"'[](){}|*+?.:#@\n\t"[random(25)]),
-            }
-        }
-        fs::create_dir(folder.file("lists")).unwrap();
-        for (name, _) in LISTS {
-            fs::write(folder.file("lists").join(name), &text).unwrap();
-        }
-        let file = folder.file("lists/black_ip_db");
-        let file = file.to_str().unwrap();
-        let lists = folder.file("lists");
-        let access = format!(
-            "check_client_access hash:{file} check_client_access cidr:{file} check_client_access pcre:{file} \
-             check_sender_access hash:{file} check_sender_access regexp:{file} check_helo_access pcre:{file}"
-        );
-        let words: &[&str] = match n % 3 {
-            0 => &["smtp_wrapper", lists.to_str().unwrap()],
-            1 => &["postscreen", file],
-            _ => &["postfix-access", &access],
-        };
-        let (told, status, config) = import(&folder, words);
-        // What was made can be read, whatever it was made of.
-        assert!(status == 0 || status == 1, "{status} {told}");
-        let (told, status) =
-            run(&["explain", "192.0.2.1", "--ptr", "a.example", "--config", &config]);
-        assert!((0..3).contains(&status), "{status} {told}");
-    }
 }

@@ -55,6 +55,41 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// Settings that do not go together, wherever each is from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Discord {
+    table: &'static str,
+    /// The key that wants the other.
+    key: &'static str,
+    what: String,
+}
+
+impl Discord {
+    #[cold]
+    #[inline(never)]
+    fn new(table: &'static str, key: &'static str, what: &str) -> Box<Discord> {
+        Box::new(Discord { table, key, what: what.to_owned() })
+    }
+
+    /// It stands on a line of the file, unless an option brought it.
+    #[cold]
+    #[inline(never)]
+    fn error(&self, read: Option<&Read>) -> ConfigError {
+        let Discord { table, key, what } = self;
+        let entry = read.and_then(|read| {
+            let tables = read.document.tables.iter().filter(|of| of.name == *table && !of.repeated);
+            let entry = tables.flat_map(|of| &of.entries).find(|entry| entry.key == *key)?;
+            Some((read, entry.line))
+        });
+        match entry {
+            Some((read, line)) => {
+                read.error(table, &BadKey { line, key: Some(key), what: what.clone() })
+            }
+            None => ConfigError(what.clone()),
+        }
+    }
+}
+
 /// Which file is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
@@ -104,7 +139,7 @@ pub fn load(
         settings.map_err(|(table, bad)| read.error(table, &bad))?;
     }
     overrides(&mut loaded.settings)?;
-    loaded.settings.agree().map_err(ConfigError)?;
+    loaded.settings.agree().map_err(|discord| discord.error(read.as_ref()))?;
     loaded.chain = chain(&loaded.settings, read.as_ref(), &files)?;
     loaded.lists = files.opened();
     let nothing = source != Source::Nothing && read.is_none();

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::Discord;
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys, ListFiles};
@@ -251,14 +252,15 @@ impl Settings {
     ///
     /// # Errors
     /// Says what does not.
-    pub(super) fn agree(&self) -> Result<(), String> {
+    pub(super) fn agree(&self) -> Result<(), Box<Discord>> {
         let asks = self.identity != Identity::None;
         if asks && self.upstream.iter().all(Upstream::is_program) {
             let what = "identity is for an MTA that is connected: a program that is started \
                         (exec:) finds the client in its environment";
-            return Err(what.to_owned());
+            return Err(Discord::new("upstream", "identity", what));
         }
-        self.agree_on_auth().map_err(|what| format!("auth_lifts {what}"))?;
+        self.agree_on_auth()
+            .map_err(|what| Discord::new("session", "auth_lifts", &format!("auth_lifts {what}")))?;
         self.tls.as_ref().map_or(Ok(()), |tls| tls.agree())
     }
 

@@ -89,6 +89,9 @@ fn plain(key: &str, line: u32, value: DeValue<'static>) -> Result<Value, BadText
             };
             Value::List(list.into_iter().map(plain).collect::<Result<_, _>>()?)
         }
+        DeValue::Float(_) if key == "min_version" => {
+            return Err(wrong("must be \"1.2\" or \"1.3\", in quotes"));
+        }
         DeValue::Float(_) => return Err(wrong("a fraction: write a time as in \"1.5s\"")),
         DeValue::Datetime(_) => return Err(wrong("a date")),
         DeValue::Table(_) => return Err(wrong("a table does not belong here")),

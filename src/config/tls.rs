@@ -1,5 +1,6 @@
 //! The table of TLS: whether and how a client's connection is encrypted.
 
+use super::Discord;
 use super::keys::{BadKey, Keys};
 use crate::filter::Key;
 use crate::smtp::ehlo::StartTls;
@@ -122,16 +123,18 @@ impl TlsSettings {
     ///
     /// # Errors
     /// Says what does not.
-    pub(super) fn agree(&self) -> Result<(), String> {
+    pub(super) fn agree(&self) -> Result<(), Box<Discord>> {
+        let discord = |key, what: &str| Err(Discord::new("tls", key, what));
         let needs = self.implicit || self.starttls == Some(StartTls::Terminate);
         if needs && self.certificates.is_empty() {
-            return Err("to encrypt takes a certificate: cert in [tls], or --tls-cert".to_owned());
+            let key = if self.implicit { "implicit" } else { "starttls" };
+            return discord(key, "to encrypt takes a certificate: cert in [tls], or --tls-cert");
         }
         if !self.keys.is_empty() && self.keys.len() != self.certificates.len() {
-            return Err(
+            return discord(
+                "key",
                 "of certificates and keys (cert and key in [tls], --tls-cert and --tls-key) \
-                        there must be as many"
-                    .to_owned(),
+                 there must be as many",
             );
         }
         Ok(())

@@ -124,8 +124,25 @@ pub(crate) fn key(file: &'static str) -> Result<Arc<dyn SigningKey>, String> {
     let key = PrivateKeyDer::from_pem_slice(&text);
     let key =
         key.map_err(|_| format!("{file}: there is no private key in it, or one with a password"))?;
-    any_supported_type(&key)
-        .map_err(|_| format!("{file}: is a key of a kind that is not known here"))
+    any_supported_type(&key).map_err(|_| match is_short(&key) {
+        true => format!("{file}: its RSA key is too short: it takes 2048 bits"),
+        false => format!("{file}: is a key of a kind that is not known here"),
+    })
+}
+
+/// Is it an RSA key of less than 2048 bits, which nobody signs with any more? One of those
+/// has 9 numbers, of 1152 octets together (RFC 8017 A.1.2).
+fn is_short(key: &PrivateKeyDer<'_>) -> bool {
+    const SHORT: usize = 1150;
+    let oid: &[u8] = &alg_id::RSA_ENCRYPTION;
+    match key {
+        PrivateKeyDer::Pkcs1(key) => key.secret_pkcs1_der().len() < SHORT,
+        PrivateKeyDer::Pkcs8(key) => {
+            let der = key.secret_pkcs8_der();
+            der.len() < SHORT && der.windows(oid.len()).take(32).any(|at| at == oid)
+        }
+        _ => false,
+    }
 }
 
 /// A certificate's names.

@@ -1,8 +1,9 @@
 //! The tools: what is not a session. Nothing in here runs, and nothing is
 //! allocated for it, on the way of a session.
 //!
-//! Each tool has one file with one `run`; `listen` and `try` share the accept
-//! loop and what stands around it.
+//! Each tool has a module with one `run`. `listen` and `try` share the accept loop and
+//! what stands around it, `explain` and `replay` a session that is played, `replay` and
+//! `report` the reading of logs.
 
 pub(crate) mod check;
 pub(crate) mod compile;

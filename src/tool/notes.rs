@@ -1,4 +1,5 @@
-//! What `listen` and `try` themselves have to report.
+//! What tools that run for long have to say meanwhile: what `listen` and `try` themselves
+//! have to report, and how far a reader of logs is.
 //!
 //! Every such line goes through [`say`]. Whatever a stranger on the network
 //! can cause goes through a [`Flood`] first, so that a thousand refused

@@ -31,6 +31,33 @@ fn an_open_relay_is_an_error_unless_something_guards_it() {
 }
 
 #[test]
+fn a_filter_that_sees_nothing_of_encrypted_sessions_guards_nothing() {
+    let offers = || Script::polite().on("EHLO", "250-mta.test\n250 STARTTLS");
+    let pass = format!("[tls]\nstarttls = \"pass\"\n{RELAY}");
+    let (found, _folder) = checked_with(&pass, offers());
+    found
+        .ends(1)
+        .says("error", "OPEN RELAY: the MTA relays for this host")
+        .says("error", "no filter sees what is said after STARTTLS");
+    assert!(found.out.contains("or starttls = \"hide\"; or tell the MTA who"), "{}", found.out);
+    // One that does not relay, one that does not encrypt, and one that may not.
+    checked_with(&pass, offers().on("RCPT TO:<probe", DENIED)).0.ends(0);
+    checked_with(&pass, Script::polite()).0.ends(0);
+    checked_with(RELAY, offers()).0.ends(0).says("ok", "the filter relay is before it");
+    let knows =
+        pass.clone() + "[upstream]\nidentity = \"xclient\"\n[dns]\nservers = [\"127.0.0.1:1\"]\n";
+    let xclient = |script: Script| {
+        script
+            .on("EHLO", "250-mta.test\n250-STARTTLS\n250 XCLIENT NAME ADDR")
+            .on("XCLIENT", "220 x")
+    };
+    let (found, _folder) = checked_with(&knows, xclient(refusing()));
+    found.says("ok", "does not relay for strangers");
+    let (found, _folder) = checked_with(&knows, xclient(Script::polite()));
+    found.says("error", "relays for the client 192.0.2.1, a stranger");
+}
+
+#[test]
 fn what_stays_open_is_said_to() {
     for (script, why) in [
         (
@@ -133,15 +160,43 @@ fn what_comes_from_outside_is_printable() {
 
 #[test]
 fn keywords_that_clients_see_and_those_they_do_not() {
-    let offer = "250-mta.test\n250-SIZE 1\n250-STARTTLS\n250-CHUNKING\n250 PIPELINING";
+    let offer = "250-mta.test\n250-SIZE 1\n250-STARTTLS\n250-ETRN\n250 PIPELINING";
     let script = || Script::polite().on("EHLO", offer).on("RCPT TO:<probe", DENIED);
     let (found, _) = check(script(), &[]);
-    found.ends(0).says("ok", "clients see SIZE, STARTTLS, PIPELINING; not CHUNKING");
+    found.ends(0).says("ok", "clients see SIZE, STARTTLS, PIPELINING, CHUNKING (ours); not ETRN");
     let (found, _) = check(script(), &["--starttls", "hide"]);
     found
         .ends(0)
-        .says("ok", "clients see SIZE, CHUNKING, PIPELINING; not STARTTLS")
+        .says("ok", "clients see SIZE, PIPELINING, CHUNKING (ours); not STARTTLS, ETRN")
         .says("note", "the MTA offers STARTTLS, which clients do not see");
+}
+
+#[test]
+fn keywords_that_are_kept_from_clients_who_do_not_encrypt_or_from_filters() {
+    let offer =
+        "250-mta.test\n250-AUTH PLAIN\n250-AUTH=PLAIN\n250-BINARYMIME\n250-CHUNKING\n250 STARTTLS";
+    let script = || Script::polite().on("EHLO", offer).on("RCPT TO:<probe", DENIED);
+    let (found, _) = check(script(), &[]);
+    found.says(
+        "ok",
+        "see BINARYMIME, CHUNKING, STARTTLS; not AUTH, AUTH=PLAIN; AUTH they see when they have encrypted",
+    );
+    let both = format!("{ROOT}/tests/tls/both.pem");
+    let (found, _) = check(script(), &["--tls-cert", &both]);
+    found.says(
+        "ok",
+        "see BINARYMIME, CHUNKING, STARTTLS (ours); not AUTH, AUTH=PLAIN; AUTH they see when",
+    );
+    let (found, _folder) = checked_with(
+        "[session]\nauth_in_clear = true\n[tls]\nstarttls = \"hide\"\n[[filter]]\ntype = \"program\"\n\
+         at = \"message\"\ncontract = \"original\"\nrun = [\"/bin/true\"]\n",
+        script(),
+    );
+    found.says("ok", "see AUTH, AUTH=PLAIN, CHUNKING; not BINARYMIME, STARTTLS");
+    let plain = Script::polite().on("EHLO", "250-mta.test\n250 AUTH PLAIN");
+    check(plain.on("RCPT TO:<probe", DENIED), &[])
+        .0
+        .says("ok", "see AUTH, CHUNKING (ours); not nothing");
 }
 
 #[test]

@@ -45,6 +45,8 @@ fn what_is_wrong_with_them() {
     ] {
         let (found, _) = check(refusing(), &["--tls-cert", certificate, "--tls-key", key]);
         found.ends(1).says("error", what);
+        let mut lines = found.out.lines().skip_while(|line| !line.contains(what));
+        assert!(lines.nth(1).is_some_and(|line| line.contains("-> name the ")), "{}", found.out);
     }
     let (found, _) = check(refusing(), &["--tls-cert", "mx.crt"]);
     found.says("note", "a relative name is that of a credential");
@@ -75,4 +77,74 @@ fn filters_that_see_nothing() {
     found.says("warning", "of such sessions these filters see nothing: deny");
     let (found, _folder) = checked_with(&text.replace("from:a@b.example", "192.0.2.1"), refusing());
     assert!(!found.out.contains("see nothing"), "{}", found.out);
+}
+
+#[test]
+fn mistakes_in_the_table_have_their_line() {
+    let cert = pem("both.pem");
+    for (text, says) in [
+        ("min_version = 1.3", "must be \"1.2\" or \"1.3\""),
+        ("min_version = \"1.1\"", "must be \"1.2\" or \"1.3\""),
+        ("starttls = \"terminate\"", "key \"starttls\" in [tls]: to encrypt takes a certificate"),
+        ("implicit = true", "key \"implicit\" in [tls]: to encrypt takes a certificate"),
+        (
+            &format!("key = [\"/a\", \"/b\"]\ncert = {cert:?}"),
+            "key \"key\" in [tls]: of certificates and keys",
+        ),
+    ] {
+        let (found, folder) = checked_with(&format!("\n[tls]\n{text}\n"), refusing());
+        let place = format!("{}:3: ", folder.file("c.toml").display());
+        found.ends(1).says("error", &place).says("error", says);
+        // What an option brings has no line; one may bring what is missing.
+        let path = folder.file("c.toml");
+        let options = ["--config", path.to_str().unwrap(), "--tls-cert", &cert];
+        let (found, _) = check(refusing(), &options);
+        assert_eq!(found.status == Some(0), !says.starts_with("must"), "{}", found.out);
+    }
+}
+
+#[test]
+fn a_key_that_is_too_short() {
+    let folder = Folder::fresh();
+    let path = folder.file("short.pem");
+    let path = path.to_str().unwrap();
+    for words in
+        [&["genrsa", "-out", path, "1024"][..], &["genrsa", "-traditional", "-out", path, "1024"]]
+    {
+        // The command is a package of its own.
+        let Ok(made) = Command::new("openssl").args(words).output() else { return };
+        assert!(made.status.success(), "{made:?}");
+        let (found, _) = check(refusing(), &["--tls-cert", &pem("rsa.crt"), "--tls-key", path]);
+        found.ends(1).says("error", "its RSA key is too short: it takes 2048 bits");
+    }
+}
+
+#[test]
+fn a_credential_that_sessions_do_not_get() {
+    let folder = Folder::fresh();
+    let unit = folder.file("smtp-wrapper@.service");
+    let inetd = folder.file("inetd.conf");
+    let fine = fs::read_to_string(Path::new(ROOT).join("systemd/smtp-wrapper@.service")).unwrap();
+    let fine = fine.replace("/usr/sbin/smtp-wrapper", BINARY);
+    fs::write(&inetd, format!("smtp stream tcp nowait.1000 nobody {BINARY} smtp-wrapper\n"))
+        .unwrap();
+    let names = ["--tls-cert", "mx.pem", "--unit", unit.to_str().unwrap()];
+    let what =
+        "mx.pem in [tls] is a credential, which sessions do not get here: STARTTLS is answered 454";
+    for (more, without) in [
+        ("", true),
+        ("LoadCredential=other.pem:/etc/mx.pem\n", true),
+        ("LoadCredential=mx.pem:/etc/mx.pem\n", false),
+        ("ImportCredential=m*\n", false),
+    ] {
+        fs::write(&unit, fine.replace("[Service]\n", &format!("[Service]\n{more}"))).unwrap();
+        let (found, _) = check(refusing(), &names);
+        match without {
+            true => drop(found.says("warning", what)),
+            false => assert!(!found.out.contains("do not get here"), "{}", found.out),
+        }
+    }
+    let (found, _) =
+        check(refusing(), &[&names[..], &["--inetd", inetd.to_str().unwrap()]].concat());
+    found.says("warning", &format!("{}:1: {what}", inetd.display()));
 }

@@ -6,7 +6,7 @@ use crate::cli::{Invocation, Mode};
 
 use super::findings::Findings;
 use super::units::{command, read};
-use super::users::{self, User};
+use super::users::{self, Starter, User};
 
 /// Where inetd looks.
 const INETD: &str = "/etc/inetd.conf";
@@ -16,26 +16,31 @@ const SERVICES: [&str; 2] = ["smtp", "25"];
 const OURS: &str = "smtp-wrapper";
 
 /// Looks at the files that are named, or else at the usual one, if it mentions us;
-/// gives the users that sessions run as.
-pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<User> {
-    let mut users = Vec::new();
+/// gives what starts sessions.
+pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<Starter> {
+    let mut starters = Vec::new();
     let named = &asked.check().inetds;
     let usual = [INETD];
     let files = if named.is_empty() { &usual[..] } else { named };
     for &path in files {
         match read(Path::new(path)) {
             Ok(text) if !named.is_empty() || text.contains(OURS) => {
-                users.extend(file(path, &text, findings));
+                starters.extend(file(path, &text, findings));
             }
             Ok(_) => {}
             Err(why) if !named.is_empty() => findings.error(path, why, ""),
             Err(_) => {}
         }
     }
-    users
+    starters
 }
 
-fn file(path: &str, text: &str, findings: &mut Findings) -> Vec<User> {
+/// That of a line.
+fn starter(place: &str, user: Option<User>) -> Starter {
+    Starter { place: place.to_owned(), user, credentials: Vec::new() }
+}
+
+fn file(path: &str, text: &str, findings: &mut Findings) -> Vec<Starter> {
     let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
     let lines: Vec<_> =
         lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
@@ -56,7 +61,7 @@ fn file(path: &str, text: &str, findings: &mut Findings) -> Vec<User> {
 
 const LINE: &str = "the lines for each system are in the folder inetd of the source";
 
-fn inetd(at: &str, line: &str, findings: &mut Findings) -> Option<User> {
+fn inetd(at: &str, line: &str, findings: &mut Findings) -> Option<Starter> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let [_, socket, protocol, wait, user, program, rest @ ..] = fields.as_slice() else {
         findings.error(at, "has too few fields", LINE);
@@ -96,7 +101,7 @@ fn inetd(at: &str, line: &str, findings: &mut Findings) -> Option<User> {
     // user, user:group (BSD), user.group, each with /class.
     let plain = user.split([':', '/']).next().unwrap_or_default();
     let user = users::find(plain).map_or(plain.split('.').next().unwrap_or_default(), |_| plain);
-    of_user(at, user, findings)
+    Some(starter(at, of_user(at, user, findings)))
 }
 
 /// Does this start a session?
@@ -129,7 +134,7 @@ fn of_user(at: &str, name: &str, findings: &mut Findings) -> Option<User> {
 }
 
 /// The services of xinetd.conf(5) that start us.
-fn xinetd(path: &str, lines: &[(usize, &str)], findings: &mut Findings) -> Option<User> {
+fn xinetd(path: &str, lines: &[(usize, &str)], findings: &mut Findings) -> Option<Starter> {
     let value = |name: &str| {
         let mut found = lines.iter().filter_map(|(n, line)| {
             let (key, value) = line.split_once('=')?;
@@ -160,5 +165,6 @@ fn xinetd(path: &str, lines: &[(usize, &str)], findings: &mut Findings) -> Optio
     let options: Vec<&str> = options.split_ascii_whitespace().collect();
     session(&format!("{path}:{n}"), program, &options, findings)?;
     let user = value("user");
-    of_user(&at(user), user.map_or("root", |(_, user)| user), findings)
+    let user = of_user(&at(user), user.map_or("root", |(_, user)| user), findings);
+    Some(starter(path, user))
 }

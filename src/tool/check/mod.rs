@@ -41,8 +41,9 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     asked.apply(&mut Settings::default())?;
     let mut findings = Findings::new(asked.check().json);
     let mut wires = Wires::new(false);
-    let users = [units::check(asked, &mut findings), inetd::check(asked, &mut findings)].concat();
-    match configuration::check(asked, users, &mut findings) {
+    let starters =
+        [units::check(asked, &mut findings), inetd::check(asked, &mut findings)].concat();
+    match configuration::check(asked, starters, &mut findings) {
         Some(seen) => {
             lists::check(&seen, &mut findings);
             programs::check(&seen, &mut findings);

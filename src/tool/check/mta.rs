@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::config::{Identity, tls};
 use crate::io::Wires;
 use crate::proxy;
-use crate::smtp::ehlo::{self, StartTls, Withheld};
+use crate::smtp::ehlo::{self, Offered, StartTls, Withheld};
 use crate::smtp::reply::Reply;
 use crate::smtp::xclient::{self, Name, Who};
+use crate::stage::Stage;
 use crate::upstream::Upstream;
 
 use super::configuration::Seen;
@@ -30,7 +31,19 @@ pub(super) fn check(seen: Seen, mut wires: Wires, findings: &mut Findings) {
     let settings = &seen.loaded.settings;
     let guard = Guard::of(&seen);
     let our_name = settings.our_name();
-    let starttls = tls::starttls(settings.tls.as_deref(), seen.loaded.chain.looks_inside());
+    let chain = &seen.loaded.chain;
+    let starttls = tls::starttls(settings.tls.as_deref(), chain.looks_inside());
+    let hides_auth = !settings.auth_in_clear;
+    let shows = Shows {
+        starttls,
+        // As a session keeps them from a client that has not encrypted.
+        withheld: Withheld {
+            binarymime: chain.stages().has(Stage::Message),
+            auth: hides_auth && starttls == StartTls::Terminate,
+            auth_beside_starttls: hides_auth,
+            starttls: starttls != StartTls::Pass,
+        },
+    };
     let limit = limit(settings.time_limit);
     for upstream in settings.upstream.iter() {
         let identity = if upstream.is_program() { Identity::None } else { settings.identity };
@@ -39,7 +52,7 @@ pub(super) fn check(seen: Seen, mut wires: Wires, findings: &mut Findings) {
             upstream,
             identity,
             our_name: &our_name,
-            starttls,
+            shows,
             guard,
             limit,
             wires: &mut wires,
@@ -51,13 +64,20 @@ pub(super) fn check(seen: Seen, mut wires: Wires, findings: &mut Findings) {
     }
 }
 
+/// What clients get to see of the MTA's extensions.
+#[derive(Clone, Copy)]
+struct Shows {
+    starttls: StartTls,
+    withheld: Withheld,
+}
+
 /// Looking at one MTA.
 struct Visit<'a> {
     place: String,
     upstream: &'a Upstream,
     identity: Identity,
     our_name: &'a str,
-    starttls: StartTls,
+    shows: Shows,
     guard: Guard,
     limit: Duration,
     wires: &'a mut Wires,
@@ -83,12 +103,14 @@ impl Visit<'_> {
                 return false;
             }
         };
-        let teller =
-            Teller { place: &self.place, our_name: self.our_name, starttls: self.starttls };
+        let teller = Teller { place: &self.place, our_name: self.our_name, shows: self.shows };
+        let mut guard = self.guard;
         let outcome = teller.introduce(&mut talk, self.identity, self.findings);
         let outcome = match outcome {
             Ok(Next::GoOn(ehlo)) => {
-                teller.keywords(&ehlo, self.findings);
+                if teller.keywords(&ehlo, self.findings).starttls {
+                    guard = guard.of_what_it_does_not_see();
+                }
                 relays(&mut talk, self.our_name).map(Some)
             }
             Ok(Next::Stop) => Ok(None),
@@ -104,7 +126,7 @@ impl Visit<'_> {
             Ok(Some(relays)) => {
                 let verdict = Verdict {
                     place: &self.place,
-                    guard: self.guard,
+                    guard,
                     identity: self.identity,
                     is_program: self.upstream.is_program(),
                 };
@@ -173,7 +195,7 @@ impl Visit<'_> {
 struct Teller<'a> {
     place: &'a str,
     our_name: &'a str,
-    starttls: StartTls,
+    shows: Shows,
 }
 
 impl Teller<'_> {
@@ -291,27 +313,37 @@ impl Teller<'_> {
         Ok(Next::GoOn(ehlo))
     }
 
-    /// What clients get to see of the MTA's extensions.
-    fn keywords(&self, ehlo: &Reply, findings: &mut Findings) {
+    /// What a client that has not encrypted gets to see of the MTA's extensions.
+    fn keywords(&self, ehlo: &Reply, findings: &mut Findings) -> Offered {
+        let Shows { starttls, withheld } = self.shows;
         let mut passed = ehlo.clone();
-        let starttls = self.starttls != StartTls::Pass;
-        ehlo::filter(&mut passed, true, Withheld { starttls, ..Withheld::default() });
+        let offered = ehlo::filter(&mut passed, true, withheld);
         let keyword = |line: &[u8]| outside(line.split(|&b| b == b' ').next().unwrap_or_default());
-        let names = |lines: Vec<String>| match lines.get(..KEYWORDS) {
+        let names = |lines: &[String]| match lines.get(..KEYWORDS) {
             _ if lines.is_empty() => "nothing".to_owned(),
             Some(some) => format!("{} and {} more", some.join(", "), lines.len() - KEYWORDS),
             None => lines.join(", "),
         };
-        let kept: Vec<&[u8]> = passed.lines().skip(1).collect();
-        let taken = ehlo.lines().skip(1).filter(|line| !kept.contains(line));
-        let taken: Vec<_> = taken.map(keyword).collect();
-        let kept = kept.into_iter().map(keyword).collect();
-        let tls = taken.iter().any(|keyword| keyword.eq_ignore_ascii_case("STARTTLS"));
-        findings.ok(
-            self.place,
-            format_args!("of its EHLO clients see {}; not {}", names(kept), names(taken)),
-        );
-        if tls && self.starttls == StartTls::Hide {
+        let of_mta: Vec<&[u8]> = ehlo.lines().skip(1).collect();
+        let (kept, ours): (Vec<_>, Vec<_>) =
+            passed.lines().skip(1).partition(|line| of_mta.contains(line));
+        let taken = of_mta.iter().filter(|line| !kept.contains(line));
+        let mut taken: Vec<_> = taken.map(|line| keyword(line)).collect();
+        let mut kept: Vec<_> = kept.into_iter().map(keyword).collect();
+        let is = |name: &'static str| move |keyword: &String| keyword.eq_ignore_ascii_case(name);
+        let tls = taken.iter().any(is(ehlo::STARTTLS));
+        let auth = !self.shows.withheld.auth_beside_starttls || !taken.iter().any(is("AUTH"));
+        // Those that we offer whatever the MTA does.
+        kept.extend(ours.into_iter().map(|line| format!("{} (ours)", keyword(line))));
+        if starttls == StartTls::Terminate {
+            taken.retain(|keyword| !is(ehlo::STARTTLS)(keyword));
+            kept.push(format!("{} (ours)", ehlo::STARTTLS));
+        }
+        let behind = if auth { "" } else { "; AUTH they see when they have encrypted" };
+        let (kept, taken) = (names(&kept), names(&taken));
+        let what = format_args!("of its EHLO clients see {kept}; not {taken}{behind}");
+        findings.ok(self.place, what);
+        if tls && starttls == StartTls::Hide {
             findings.note(
                 self.place,
                 "the MTA offers STARTTLS, which clients do not see: filters look at what would be \
@@ -319,6 +351,7 @@ impl Teller<'_> {
                 "configure a certificate: cert and key in [tls]",
             );
         }
+        offered
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) enum Guard {
     Partly,
     /// A program is asked about messages; what it says cannot be known.
     Perhaps,
+    /// One of them; but of sessions that the MTA encrypts it sees nothing, and every
+    /// client may encrypt.
+    Blind,
     Nothing,
 }
 
@@ -38,7 +41,18 @@ impl Guard {
             false => Guard::Nothing,
         }
     }
+
+    /// What it is of sessions that go past us.
+    pub(super) fn of_what_it_does_not_see(self) -> Guard {
+        match self {
+            Guard::Nothing => Guard::Nothing,
+            _ => Guard::Blind,
+        }
+    }
 }
+
+/// What to do if the guard is blind.
+const SEE: &str = "configure a certificate (cert and key in [tls]), or starttls = \"hide\"";
 
 /// What the MTA says to a foreign recipient of a stranger.
 pub(super) enum Relays {
@@ -71,12 +85,17 @@ impl Verdict<'_> {
             ),
             Relays::Takes(reply) => return self.takes(&reply, findings),
         }
-        if self.is_program && self.guard == Guard::Nothing {
+        let remedy = match self.guard {
+            Guard::Nothing => "add the filter relay",
+            Guard::Blind => SEE,
+            _ => return,
+        };
+        if self.is_program {
             findings.warning(
                 self.place,
                 "a program mostly takes its client for a local user, for whom it relays (sendmail \
                  -bs does)",
-                "add the filter relay",
+                remedy,
             );
         }
     }
@@ -106,6 +125,19 @@ impl Verdict<'_> {
                      messages may keep strangers from it"
                 ),
                 "make sure that it does, or add the filter relay",
+            ),
+            Guard::Blind => findings.error(
+                self.place,
+                format_args!(
+                    "OPEN RELAY: the MTA relays for {knows} ({taken}), and with starttls = \"pass\" \
+                     no filter sees what is said after STARTTLS"
+                ),
+                match self.identity {
+                    Identity::None if !self.is_program => {
+                        format!("{SEE}; or tell the MTA who the client is (identity)")
+                    }
+                    _ => SEE.to_owned(),
+                },
             ),
             Guard::Nothing => findings.error(
                 self.place,

@@ -45,20 +45,34 @@ fn certificate(pair: Pair, settings: &TlsSettings, seen: &Seen, findings: &mut F
         true => "every client is turned away",
         false => "STARTTLS is answered 454",
     };
-    let read =
-        certificates::chain(file).and_then(|chain| Ok((chain, certificates::key(key_file)?)));
-    let (chain, key) = match read {
-        Ok(read) => read,
-        Err(what) if what.contains("CREDENTIALS_DIRECTORY") => {
-            return findings.note(
-                file,
-                "a relative name is that of a credential, which only a service has",
-                "run check in it: systemd-run -p LoadCredential=...",
+    let mut names = vec![file, key_file];
+    names.dedup();
+    // It has a place, unless it is a credential, and there are none here.
+    names.retain(|name| certificates::place(name).is_err());
+    if !names.is_empty() {
+        names.into_iter().for_each(|name| credential(name, unusable, seen, findings));
+        return;
+    }
+    let bad = |what: &str, remedy: &str, findings: &mut Findings| {
+        let (place, what) = placed(what);
+        findings.error(place, format_args!("{what}: until then {unusable}"), remedy);
+    };
+    let chain = match certificates::chain(file) {
+        Ok(chain) => chain,
+        Err(what) => {
+            return bad(
+                &what,
+                "name the file with the certificate in PEM: cert in [tls]",
+                findings,
             );
         }
+    };
+    let key = match certificates::key(key_file) {
+        Ok(key) => key,
         Err(what) => {
-            let (place, what) = placed(&what);
-            return findings.error(place, format_args!("{what}: until then {unusable}"), "");
+            let remedy = "name the file with its key in PEM, without a password (ECDSA, Ed25519, or \
+                          RSA of 2048 bits or more): key in [tls]";
+            return bad(&what, remedy, findings);
         }
     };
     for name in [file, key_file] {
@@ -74,7 +88,7 @@ fn certificate(pair: Pair, settings: &TlsSettings, seen: &Seen, findings: &mut F
     let names = certificates::names(&first);
     if CertifiedKey::new(chain, key).keys_match().is_err() {
         let what = format_args!("is not the key of {file}: every handshake fails");
-        return findings.error(key_file, what, "");
+        return findings.error(key_file, what, "name the key that the certificate was made with");
     }
     let shown = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
     let day = validity::last_day(&first);
@@ -89,11 +103,34 @@ fn certificate(pair: Pair, settings: &TlsSettings, seen: &Seen, findings: &mut F
             findings.warning(file, what, "renew it; sessions read it anew");
         }
         Some(_) => findings.ok(file, format_args!("for {shown}, until {day}; its key fits")),
-        None => findings.warning(file, "its last day is not to be understood", ""),
+        None => findings.warning(file, "its last day is not to be understood", "make it anew"),
     }
     if names.is_empty() {
         let what = "has no host name (subjectAltName): it is never chosen by name";
-        findings.warning(file, what, "");
+        findings.warning(file, what, "make it anew, with the name of the MX");
+    }
+}
+
+/// Do sessions have this credential?
+fn credential(name: &str, unusable: &str, seen: &Seen, findings: &mut Findings) {
+    let without: Vec<_> = seen.starters.iter().filter(|starter| !starter.gives(name)).collect();
+    for starter in &without {
+        findings.warning(
+            &starter.place,
+            format_args!(
+                "{name} in [tls] is a credential, which sessions do not get here: {unusable}"
+            ),
+            format_args!(
+                "LoadCredential={name}:/… in the service; or name the file by its whole path"
+            ),
+        );
+    }
+    if without.is_empty() {
+        findings.note(
+            name,
+            "a relative name is that of a credential, which only a service has",
+            "run check in it: systemd-run -p LoadCredential=...",
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::{self, Invocation, Mode};
 use crate::file;
 
 use super::findings::Findings;
-use super::users::{self, User};
+use super::users::{self, Starter, User};
 
 /// Where an administrator's units lie.
 const UNITS: &str = "/etc/systemd/system";
@@ -19,9 +19,9 @@ const UNITS: &str = "/etc/systemd/system";
 /// A larger file is none of these, in MiB.
 const MOST: u64 = 1;
 
-/// Looks at the units that are named, or else at ours in the usual place; gives the
-/// users that sessions run as.
-pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<User> {
+/// Looks at the units that are named, or else at ours in the usual place; gives what
+/// starts sessions.
+pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<Starter> {
     let mut units: Vec<PathBuf> = asked.check().units.iter().map(PathBuf::from).collect();
     if units.is_empty() {
         let found = fs::read_dir(UNITS).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -35,7 +35,7 @@ pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<User> {
     units.iter().filter_map(|path| unit(path, findings)).collect()
 }
 
-fn unit(path: &Path, findings: &mut Findings) -> Option<User> {
+fn unit(path: &Path, findings: &mut Findings) -> Option<Starter> {
     let place = path.display().to_string();
     let text = match read(path) {
         Ok(text) => text,
@@ -168,7 +168,7 @@ impl Unit<'_> {
         }
     }
 
-    fn service(&self, findings: &mut Findings) -> Option<User> {
+    fn service(&self, findings: &mut Findings) -> Option<Starter> {
         let Some(start) = self.key("ExecStart") else {
             findings.error(&self.place, "has no ExecStart=", "take systemd/smtp-wrapper@.service");
             return None;
@@ -199,7 +199,18 @@ impl Unit<'_> {
             }
         }
         findings.ok(&at, "the program is there, and takes its options");
-        self.user(findings)
+        let (place, credentials) = (self.place.clone(), self.credentials());
+        Some(Starter { place, user: self.user(findings), credentials })
+    }
+
+    /// The names of the credentials that it gives, as they are written.
+    fn credentials(&self) -> Vec<String> {
+        let keys = self.keys.iter().filter(|key| {
+            ["LoadCredential", "SetCredential", "ImportCredential"]
+                .iter()
+                .any(|name| key.name.starts_with(name))
+        });
+        keys.map(|key| key.value.split(':').next().unwrap_or_default().to_owned()).collect()
     }
 
     /// The options in the environment, if the unit has any.

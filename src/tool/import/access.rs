@@ -12,6 +12,7 @@ use super::action::carried;
 use super::made::Made;
 use super::pattern::Pattern;
 use super::plain::literal;
+use super::quoted;
 use super::source::{Line, whole_lines};
 use crate::list::{List, Topic, expression_matches};
 
@@ -108,7 +109,7 @@ fn filter(path: &str, (about, topic): (&str, Topic), entries: &[Entry], made: &m
 fn indexed(of: Table, path: &str, lines: &[Line], made: &mut Made) {
     let (mut names, mut addresses) = (Vec::new(), Vec::new());
     for line in lines {
-        let (key, action) = parted(line, space(&line.text), made);
+        let (key, action) = parted(line, quoted::end(&line.text), made);
         let place = line.place.clone();
         let network = if of == Table::Client { network(key) } else { None };
         match network {
@@ -196,6 +197,10 @@ fn name(of: Table, key: &str) -> Result<(String, u32), &'static str> {
         );
     }
     if matches!(of, Table::Sender | Table::Recipient) {
+        if key.contains('"') {
+            let (text, whole) = quoted::mailbox(key)?;
+            return Ok((text, if whole { MAILBOX } else { LAST }));
+        }
         match key.split_once('@') {
             _ if key == "<>" => return Ok((key.to_owned(), MAILBOX)),
             Some(("", _)) => {
@@ -206,7 +211,7 @@ fn name(of: Table, key: &str) -> Result<(String, u32), &'static str> {
             None => {}
         }
     }
-    if key.contains(['@', '[', ']', '*']) {
+    if key.contains(['@', '[', ']', '*', '"']) {
         return Err("is never looked for in such a table: what was meant?");
     }
     // What a client without a name is called, and no domain.

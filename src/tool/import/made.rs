@@ -13,6 +13,12 @@ use crate::config::{self, Source};
 const CONFIGURATION: &str = "smtp-wrapper.toml";
 /// How much of what could not be carried is written as comments, too.
 const COMMENTS: usize = 500;
+/// Characters that are told of each, from its beginning and from its end.
+const TOLD: (usize, usize) = (200, 150);
+
+/// What is true of a configuration without filters.
+const NO_FILTER: &str = "THERE IS NO FILTER in what was made: every client passes, and the MTA \
+                         relays for all of them if it relays for this host";
 
 /// What is made.
 #[derive(Default)]
@@ -55,21 +61,28 @@ impl Made {
 
     /// This could not be carried.
     pub(super) fn leave(&mut self, place: &str, why: &str) {
-        self.left.push(shown(&format!("{place}: {why}")));
+        self.left.push(shown(place, why));
     }
 
     /// This is carried, and worth a look.
     pub(super) fn note(&mut self, place: &str, what: &str) {
-        self.notes.push(shown(&format!("{place}: {what}")));
+        self.notes.push(shown(place, what));
     }
 
-    /// Was everything carried?
+    /// Was everything carried, and was that anything?
     pub(super) fn is_whole(&self) -> bool {
-        self.left.is_empty()
+        self.left.is_empty() && self.has_filters()
+    }
+
+    fn has_filters(&self) -> bool {
+        self.filters.lines().any(|line| line == "[[filter]]")
     }
 
     fn configuration(&self) -> String {
         let mut text = String::from("# Made by smtp-wrapper import.\n");
+        if !self.has_filters() {
+            let _ = writeln!(text, "#\n# {NO_FILTER}.");
+        }
         for (title, lines) in
             [("What could not be carried:", &self.left), ("What is worth a look:", &self.notes)]
         {
@@ -126,15 +139,28 @@ impl Made {
                 text.extend(lines.iter().map(|line| format!("    {line}\n")));
             }
         }
+        if !self.has_filters() {
+            let _ = writeln!(text, "\n{NO_FILTER}");
+        }
         text
     }
 }
 
-/// A text of one line, for a terminal and a comment.
-fn shown(text: &str) -> String {
+/// A place and a text in one line, for a terminal and a comment; what is too long is cut
+/// in the middle, for the end says what to do.
+fn shown(place: &str, text: &str) -> String {
+    let count = text.chars().count();
+    let (head, tail) = TOLD;
+    let text: String = match count > head + tail {
+        true => {
+            let (head, tail) = (text.chars().take(head), text.chars().skip(count - tail));
+            head.chain(['…']).chain(tail).collect()
+        }
+        false => text.to_owned(),
+    };
     let escaped = |c: char| match c {
         ' '..='~' | '…' => c.to_string(),
         c => c.escape_unicode().to_string(),
     };
-    text.chars().map(escaped).collect()
+    format!("{place}: {text}").chars().map(escaped).collect()
 }

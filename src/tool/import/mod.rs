@@ -12,6 +12,7 @@ mod original;
 mod pattern;
 mod plain;
 mod postfix;
+mod quoted;
 mod rblsmtpd;
 mod recipients;
 mod source;

@@ -4,6 +4,7 @@
 //! expressions stay as they are written, in a list of the original's form. Both stand in
 //! one filter, and it is all one which of them matches.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
@@ -40,6 +41,7 @@ pub(super) fn import(words: &[&str]) -> anyhow::Result<Made> {
             let inside = names.iter().map(|name| (*name, path.join(name)));
             let there = inside.filter(|(_, path)| path.exists());
             files.extend(there.map(|(name, path)| (name, path.to_string_lossy().into_owned())));
+            others(path, &names, &mut made);
         } else {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let name = names.iter().find(|known| **known == name);
@@ -59,6 +61,23 @@ pub(super) fn import(words: &[&str]) -> anyhow::Result<Made> {
     made.filter("[[filter]]\ntype = \"s25r\"\nrules = \"original\"\n");
     relay(of(CLIENTS), of(RECIPIENTS), &mut made)?;
     Ok(made)
+}
+
+/// Files of the same kind that are none of the original's lists.
+fn others(directory: &Path, names: &[&str], made: &mut Made) {
+    let inside = fs::read_dir(directory).into_iter().flatten().flatten();
+    let found = inside.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut found: Vec<_> =
+        found.filter(|name| name.ends_with("_db") && !names.contains(&&**name)).collect();
+    found.sort();
+    for name in found {
+        let why = format!(
+            "is none of the original's lists, and nothing of it is carried: name it as one of {}, or \
+             write a filter for it",
+            names.join(", ")
+        );
+        made.leave(&directory.join(name).to_string_lossy(), &why);
+    }
 }
 
 /// The expression of a line, as the original's reader has it; `None` if it is none.

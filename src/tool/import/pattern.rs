@@ -54,8 +54,9 @@ fn as_posix(pcre: &str) -> Result<String, &'static str> {
     const BRACKETS: &str = "has an escape in brackets that POSIX has not: write them otherwise";
     // Letters of both cases are one anyway.
     let mut rest = pcre.strip_prefix("(?i)").unwrap_or(pcre).chars();
-    let (mut out, mut brackets) = (String::new(), false);
+    let (mut out, mut brackets, mut quantifier) = (String::new(), false, false);
     while let Some(c) = rest.next() {
+        let behind_quantifier = std::mem::take(&mut quantifier);
         match c {
             '\\' if brackets => out.push_str(match rest.next() {
                 Some('d') => "0-9",
@@ -90,10 +91,13 @@ fn as_posix(pcre: &str) -> Result<String, &'static str> {
                 out.push(c);
                 rest.nth(1);
             }
-            '+' if !brackets && out.ends_with(['+', '*', '?', '}']) && !out.ends_with("\\+") => {
+            '+' if behind_quantifier => {
                 return Err("has a possessive quantifier, which is not known: write it without");
             }
-            c => out.push(c),
+            c => {
+                quantifier = !brackets && matches!(c, '+' | '*' | '?' | '}');
+                out.push(c);
+            }
         }
     }
     Ok(out)
@@ -112,6 +116,7 @@ mod tests {
             ("/[\\w.]+@(?:a|b)\\.\\d/ OK", true, "/[a-zA-Z0-9_.]+@(a|b)\\.\\d/", 20),
             ("/(?i)x/ OK", true, "/x/", 7),
             ("/[]a]\\[/ OK", true, "/[]a]\\[/", 8),
+            ("/\\*+\\?+\\}+\\++[+*]+x/ OK", true, "/\\*+\\?+\\}+\\++[+*]+x/", 20),
         ] {
             let read = Pattern::read(line, pcre);
             let shown = read.map(|(pattern, length)| {
@@ -120,7 +125,9 @@ mod tests {
             });
             assert_eq!(shown, Ok((expression.to_owned(), length)), "{line}");
         }
-        for odd in ["", "a", "/a", "/[\\-x]/", "/a++/", "~[/]~"] {
+        for odd in
+            ["", "a", "/a", "/[\\-x]/", "/a++/", "/a*+/", "/a?+/", "/a{2}+/", "/\\+++/", "~[/]~"]
+        {
             assert!(Pattern::read(odd, true).is_err(), "{odd}");
         }
     }

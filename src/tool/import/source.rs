@@ -1,11 +1,11 @@
 //! The files that are imported, line by line.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
 use super::made::Made;
-use crate::file;
 
 /// A larger file is none of these, in MiB.
 const MOST: u64 = 256;
@@ -18,16 +18,25 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
+/// Reads a file, or what comes of a pipe.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let most = MOST * 1024 * 1024;
+    if File::open(path)?.take(most + 1).read_to_end(&mut octets)? as u64 > most {
+        return Err(io::Error::other(format!("it is larger than {MOST} MiB")));
+    }
+    Ok(octets)
+}
+
 /// The lines of a file, but for empty ones and comments.
 ///
 /// # Errors
 /// It cannot be read.
 pub(super) fn lines(path: &str, made: &mut Made) -> anyhow::Result<Vec<Line>> {
-    let (opened, stat) = file::open(Path::new(path))
-        .with_context(|| format!("{path}: cannot be read"))?
-        .ok_or_else(|| anyhow!("{path}: there is no such file"))?;
-    let octets =
-        file::read_all(&opened, &stat, MOST).with_context(|| format!("{path}: cannot be read"))?;
+    let octets = read(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => anyhow!("{path}: there is no such file"),
+        _ => anyhow!("{path}: cannot be read: {error}"),
+    })?;
     let octets = octets.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&octets);
     let mut lines = Vec::new();
     for (n, line) in octets.split(|&b| b == b'\n').enumerate() {

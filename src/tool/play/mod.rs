@@ -40,6 +40,13 @@ pub(super) struct Script {
 }
 
 impl Script {
+    /// Can a session have heard it? None takes a command that holds a control character,
+    /// and one with a line's end in it would be several.
+    pub(super) fn can_be_heard(&self) -> bool {
+        let mut said = [&self.helo, &self.from].into_iter().chain(&self.to);
+        !said.any(|text| text.iter().any(u8::is_ascii_control))
+    }
+
     /// What the client says, line by line.
     fn lines(&self) -> VecDeque<Vec<u8>> {
         let hello = (!self.helo.is_empty()).then(|| [b"EHLO ", &*self.helo].concat());
@@ -230,14 +237,15 @@ impl Room<'_> {
                     room.extend_from_slice(&said);
                     room.extend_from_slice(b"\r\n");
                 }
-                Step::Close(_) => break,
-                // Nothing is sent that these are for.
-                Step::HangUp
+                Step::HangUp => {}
+                // Nothing is sent that the others are for: whoever comes so far would wait
+                // for ever for what does not happen here.
+                Step::Close(_)
                 | Step::Keep(_)
                 | Step::Pour(_)
                 | Step::Prepare
                 | Step::Encrypt(_)
-                | Step::Tunnel(_) => {}
+                | Step::Tunnel(_) => break,
             }
         }
         self.chain.finish();

@@ -25,8 +25,9 @@ use crate::cli::Invocation;
 use crate::config::{Loaded, Settings};
 use crate::dialogue::{Record, Summary};
 use crate::filter::chain::{Chain, Noted, Would};
-use crate::host::Host;
+use crate::host::{Host, Iprev};
 use crate::smtp::refusal::Refusal;
+use crate::smtp::standing;
 use crate::stage::{Ruling, Stage};
 use crate::sys::Waiter;
 use crate::{exit, filter, terminal};
@@ -36,6 +37,9 @@ use tally::{Change, Decided, Tally};
 
 /// Clients whose names are remembered, where DNS is asked.
 const NAMES: usize = 100_000;
+
+/// Why nothing is known of a recipient.
+const NOT_PLAYED: &str = "dialogues that cannot be played again";
 
 /// The changes that the exit status tells of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,9 +186,15 @@ impl<'a> Player<'a> {
         if logged.cut {
             return tally.unknown("texts that the log has only the beginning of");
         }
+        if logged.rule == standing::NEED_MAIL.rule {
+            return tally.unknown("recipients named without MAIL, or after one that was refused");
+        }
         self.said.replace(Said { refusal: said(logged), again: None });
         let client = Client { ip, port: logged.port, is_socket: true };
-        let host = logged.host.clone().or_else(|| self.names.get(&ip).cloned());
+        let remembered = self.names.get(&ip).filter(|_| logged.host.is_none());
+        // Who did not answer is not asked again: that takes the whole time each time.
+        let silent = remembered.is_some_and(is_undecided);
+        let host = logged.host.clone().or_else(|| remembered.filter(|_| !silent).cloned());
         let script = Script {
             client,
             helo: logged.helo.clone(),
@@ -193,6 +203,9 @@ impl<'a> Player<'a> {
             to: vec![logged.to.clone()],
             host,
         };
+        if !script.can_be_heard() {
+            return tally.unknown(NOT_PLAYED);
+        }
         let usual = self.settings.judge_local || filter::usual_judge(&client);
         let mut room = Room {
             settings: &self.settings,
@@ -200,18 +213,22 @@ impl<'a> Player<'a> {
             state: self.state.path(),
             waiter: &self.waiter,
             session: "replay",
-            asks: self.asks && script.host.is_none(),
+            asks: self.asks && script.host.is_none() && !silent,
         };
         let mut watcher = Watcher::default();
         let played = room.play(&script, &mut watcher);
         if script.host.is_none() && self.names.len() < NAMES {
             self.names.extend(played.host.get().map(|host| (ip, host.clone())));
         }
+        let asked = played.host.get().filter(|_| script.host.is_none());
+        if silent && played.unnamed || asked.is_some_and(is_undecided) {
+            return tally.unknown("host names that no name server tells now");
+        }
         if played.unnamed {
             return tally.unknown("host names that were not looked up (--live-dns asks for them)");
         }
         let Some(outcome) = watcher.outcome else {
-            return tally.unknown("dialogues that cannot be played again");
+            return tally.unknown(NOT_PLAYED);
         };
         let now = self.decided(logged, outcome, tally);
         let was = Decided::new(&logged.rule, logged.code);
@@ -256,6 +273,11 @@ impl<'a> Player<'a> {
         }
         Decided::new(&logged.rule, logged.code)
     }
+}
+
+/// Is there no telling what DNS has of it?
+fn is_undecided(host: &Host) -> bool {
+    host.iprev == Iprev::TempError
 }
 
 /// What a filter in whose place the log speaks said of the recipient, or would have said.

@@ -13,11 +13,11 @@ use crate::terminal::printable;
 
 /// Pairs of rules, and senders and clients, that are told apart.
 const PAIRS: usize = 1000;
-const GROUPS: usize = 50_000;
+const GROUPS: usize = 10_000;
 /// How many of the largest are shown.
 const SHOWN: usize = 10;
-/// Octets of a line that is shown.
-const EXAMPLE: usize = 1000;
+/// Octets of a line that are shown.
+const EXAMPLE: usize = 300;
 
 /// Who decided, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,8 +85,11 @@ impl Concerned {
             if let Some((count, _)) = groups.get_mut(&group) {
                 *count += 1;
             } else if groups.len() < GROUPS {
-                let line = line.get(..EXAMPLE).unwrap_or(line);
-                groups.insert(group, (1, printable(line)));
+                // Each of its octets may be shown as four.
+                let mut shown = printable(line.get(..EXAMPLE).unwrap_or(line));
+                shown.truncate(EXAMPLE);
+                shown.shrink_to_fit();
+                groups.insert(group, (1, shown));
             }
         }
     }
