@@ -3,14 +3,11 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod common;
-#[path = "report/traffic.rs"]
-mod traffic;
 
 use std::fs;
 
 use common::Folder;
 use common::tool::{figure, tool};
-use traffic::Month;
 
 /// Output and exit status of `report` over this log.
 fn report(words: &[&str], log: &[u8]) -> (String, i32) {

@@ -157,6 +157,10 @@ impl Run {
                         Peer::Mta => self.heard(&octets),
                     }
                 }
+                // What is thrown away at a handshake depends on the pieces.
+                Step::Prepare | Step::Encrypt(_) | Step::Tunnel(_) => {
+                    panic!("a handshake, and STARTTLS is hidden")
+                }
                 Step::HangUp => self.connected = false,
                 Step::Record(record) => assert!(!record.transaction.to.is_empty()),
                 Step::Await => return,
