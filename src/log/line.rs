@@ -13,7 +13,7 @@ use super::Level;
 use crate::limits;
 
 /// A line being written. What every line of a session begins with is written
-/// once; so is, before it, what syslogd wants there ([`tag`]), lest each line be copied
+/// once; so is, before it, what syslogd wants there (`tag`), lest each line be copied
 /// behind it.
 #[derive(Clone, Debug)]
 pub struct Line {
