@@ -410,8 +410,14 @@ fn without_a_state_directory_there_are_no_tickets() {
 #[test]
 fn without_a_certificate_the_session_goes_on_in_clear_text() {
     let state = Folder::fresh();
-    for (certificate, key) in [("gone.crt", "mx.key"), ("mx.crt", "gone.key"), ("mx.key", "mx.key")]
-    {
+    // The last one has no key in it.
+    let pairs = [
+        ("gone.crt", "mx.key"),
+        ("mx.crt", "gone.key"),
+        ("mx.key", "mx.key"),
+        ("mx.crt", "mx.crt"),
+    ];
+    for (certificate, key) in pairs {
         let options = with_certificates(&[(certificate, key)], &state.file(""));
         let (mut session, _) = session(Script::polite(), &options);
         session.greets();

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Session;
 use crate::config::{Identity, Traces};
-use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record};
+use crate::dialogue::{Conduct, Dialogue, Ending, Outcome, Record, Summary};
 use crate::encryption::Encryption;
 use crate::filter::chain::Noted;
 use crate::host::Host;
@@ -64,6 +64,7 @@ impl Session {
             Conduct::Lost => self.mta_error.as_bytes(),
             _ => &summary.mta_said,
         };
+        let rule = self.refusing_rule(summary);
         self.line
             .begin()
             .text(" session=end end=")
@@ -79,7 +80,7 @@ impl Session {
             .number(" messages=", summary.messages.into())
             .number(" octets=", summary.relayed)
             .number(" refused=", summary.refused.into())
-            .word(" rule=", summary.last_refusal.or(self.chain.suspicion()).unwrap_or("-"));
+            .word(" rule=", rule.unwrap_or("-"));
         if let Some(refusal) = &summary.refusal {
             refused_as_such(&mut self.line, refusal);
         }
@@ -91,6 +92,13 @@ impl Session {
         let used = sys::used();
         self.line.number(" cpu=", used.millis).text("ms").number(" mem=", used.kib).text("KiB");
         self.log.line(level, &mut self.line);
+    }
+
+    /// The rule that decided of the session.
+    #[inline(always)]
+    fn refusing_rule(&self, summary: &Summary) -> Option<&'static str> {
+        let as_such = summary.refusal.as_ref().map(|refusal| refusal.rule);
+        as_such.or(summary.last_refusal).or(self.chain.suspicion())
     }
 
     /// The MTA took a stranger's message as if it came from this host. Should it relay for

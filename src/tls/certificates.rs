@@ -40,10 +40,21 @@ impl Certificates {
     pub(super) fn new(settings: &TlsSettings) -> Result<Certificates, String> {
         let mut pairs = settings.pairs().into_iter();
         let first = pairs.next().ok_or("there is no certificate")?;
-        // What is wrong is to be found before the client is told to begin.
-        read(first.1)?;
+        // What is wrong is to be found before the client is told to begin, without what a
+        // resumed session has no use for.
+        let key = read(first.1)?;
+        if !has(&key, b"PRIVATE KEY-----") {
+            return Err(format!("{}: there is no private key in it", first.1));
+        }
+        if has(&key, b"ENCRYPTED PRIVATE KEY") || has(&key, b"4,ENCRYPTED") {
+            return Err(format!("{}: the private key is encrypted: take one that is not", first.1));
+        }
         Ok(Certificates { first: certified(first)?, others: pairs.collect() })
     }
+}
+
+fn has(text: &[u8], words: &[u8]) -> bool {
+    memchr::memmem::find(text, words).is_some()
 }
 
 impl ResolvesServerCert for Certificates {

@@ -9,7 +9,7 @@ mod report;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 
 use super::play::{Room, Script, StateCopy};
 use crate::activation::Client;
@@ -106,7 +106,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         _ => crate::config::FILE,
     };
     let head = format!("client      {}\nsettings    {source}\n", client.ip);
-    let _ = terminal::print(&(head + &report.text()));
+    terminal::write(&(head + &report.text())).context("standard output")?;
     Ok(ExitCode::from(report.status()))
 }
 

@@ -19,7 +19,7 @@ mod source;
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::cli::Invocation;
 use crate::{exit, terminal};
@@ -47,7 +47,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         _ => bail!("{kind:?} is not known: {KINDS}"),
     };
     let loads = made.write(into)?;
-    let _ = terminal::print(&made.report(into));
+    terminal::write(&made.report(into)).context("standard output")?;
     loads?;
     Ok(ExitCode::from(match made.is_whole() {
         true => exit::OK,

@@ -76,7 +76,8 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let state = StateCopy::of(loaded.settings.state)?;
     let mut player = Player::new(loaded, asked, desk.live_dns, &state)?;
     let tally = read(&asked.files, &mut player)?;
-    let _ = terminal::print(&tally.text(&player.not_asked, player.keeps_messages));
+    let text = tally.text(&player.not_asked, player.keeps_messages);
+    terminal::write(&text).context("standard output")?;
     Ok(ExitCode::from(match tally.has(desk.fail_on) {
         true => exit::CHANGED,
         false => exit::OK,
