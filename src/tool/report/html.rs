@@ -188,7 +188,7 @@ fn delayed(report: &Report, out: &mut String) {
     let _ = write!(
         out,
         "<section><h2>Refused, and accepted later</h2><div class=\"beside\"><figure>{chart}</figure><div class=\"scroll\" tabindex=\"0\">\
-         <table><thead><tr><th scope=\"col\">after up to</th><th scope=\"col\">groups</th></tr></thead><tbody>"
+         <table><thead><tr><th scope=\"col\">after up to</th><th scope=\"col\">messages</th></tr></thead><tbody>"
     );
     for (name, count) in rows {
         let count = show::number(count);

@@ -55,7 +55,7 @@ pub(super) fn figures(report: &Report) -> Vec<(&'static str, String, String)> {
     let ledger = &tally.ledger;
     put("groups refused", (show::number(ledger.begun), "client, sender and recipient".into()));
     let delays = &ledger.delays;
-    put("accepted later", (show::number(delays.count), show::percent(delays.count, ledger.begun)));
+    put("accepted later", (show::number(delays.count), "messages, after they were refused".into()));
     if delays.count > 0 {
         let [median, most] = [500, 950].map(|part| show::duration(delays.within(part)));
         put(
