@@ -72,8 +72,6 @@ pub struct Filters {
     /// What it was before they changed it.
     pub of: Vec<u8>,
     passed: bool,
-    /// What is kept next begins another message.
-    done: bool,
     /// Octets that they put into messages.
     pub added: usize,
 }
@@ -147,7 +145,6 @@ impl Filters {
             (Says::Refuse(code), _) => {
                 let text = text(code, self.asked);
                 self.refused.push(Refused { stage, subject, code, text, said: false });
-                self.done |= stage == Stage::Message;
             }
             (_, Stage::Rcpt) => {
                 self.may_call = true;
@@ -171,7 +168,6 @@ impl Filters {
             }
             self.added += self.kept.len().saturating_sub(before);
         }
-        self.done |= stage == Stage::Message && self.passed;
     }
 
     /// Is this reply a refusal of theirs, said to what it is for, once?
@@ -208,9 +204,9 @@ impl Filters {
     }
 
     /// Mail data is to be kept; what goes wrong with it, if anything does.
-    pub fn keep(&mut self, octets: &[u8]) -> Option<Trouble> {
+    pub fn keep(&mut self, octets: &[u8], begins: bool) -> Option<Trouble> {
         // What is left of a message that came to nothing is no part of the next one.
-        if std::mem::take(&mut self.done) {
+        if begins {
             self.kept.clear();
             (self.poured, self.passed) = (0, false);
         }
@@ -219,7 +215,6 @@ impl Filters {
             return None;
         }
         self.trouble = None;
-        self.done = true;
         Some(trouble)
     }
 

@@ -261,7 +261,8 @@ impl Run {
     }
 
     fn keep(&mut self, octets: &[u8]) {
-        let trouble = self.filters.keep(octets);
+        let begins = self.dialogue.message_begins();
+        let trouble = self.filters.keep(octets, begins);
         if let Some(trouble) = trouble {
             self.shows(&format!("F! {trouble:?}"));
         }
