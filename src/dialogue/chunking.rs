@@ -258,6 +258,13 @@ impl Dialogue {
 
     /// Is what the MTA says now too early to be an answer to a chunk?
     pub(super) fn is_amid_chunk(&self) -> bool {
+        // Nothing else is sent while it is outstanding.
+        let unsent =
+            matches!(self.expected.front(), Some(Expected::Chunk)) && !self.to_mta.is_empty();
+        unsent || self.is_within_chunk()
+    }
+
+    fn is_within_chunk(&self) -> bool {
         matches!(self.state, State::Chunk)
             && !matches!(self.expected.front(), Some(Expected::ChunkData))
             && self.chunks.as_ref().is_some_and(|chunks| chunks.refused.is_none())
