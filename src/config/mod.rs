@@ -26,11 +26,12 @@ use crate::filter::chain::Chain;
 use crate::filter::policy::Policy;
 use crate::filter::{KINDS, Kind};
 use crate::list::Place;
+use crate::upstream::Waiting;
 use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
-pub use settings::{Identity, LogTo, Profile, RejectAt, Settings, Style};
+pub use settings::{Cage, Identity, LogTo, Profile, RejectAt, Settings, Style};
 pub use trace::Traces;
 
 /// The file that is read if none is named.
@@ -119,6 +120,11 @@ pub struct Loaded {
     pub lists: Vec<Place>,
     /// What changes with its text.
     pub edition: [u64; 7],
+    /// Nothing that is known keeps the MTA from relaying for strangers, and the log has not been
+    /// told so of this edition.
+    pub unguarded: Option<u64>,
+    /// The MTAs that are programs, ready to be started.
+    pub(crate) programs: Vec<(usize, io::Result<Waiting>)>,
 }
 
 /// Reads the configuration; `overrides` is what overrides the file. Compiled forms,

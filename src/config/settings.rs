@@ -72,6 +72,18 @@ pub(crate) const STYLES: &[(&str, Style)] = &[
     ("json", Style::Json),
 ];
 
+/// Whether a session gives up what it does not need (`mode` of `[sandbox]`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cage {
+    /// What the kernel has for it.
+    #[default]
+    Auto,
+    /// No.
+    Off,
+    /// All of it, or there is no session.
+    Required,
+}
+
 /// When a refusal of the peer is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectAt {
@@ -171,6 +183,8 @@ pub struct Settings {
     pub dns: Option<Box<Dns>>,
     /// How connections are encrypted; `None`: all as without the table.
     pub tls: Option<Box<TlsSettings>>,
+    /// Whether the session gives up what it does not need.
+    pub cage: Cage,
     /// The filters that run without a configuration judge local addresses too.
     pub judge_local: bool,
     /// Filters asked for by options of the original.
@@ -198,6 +212,7 @@ impl Default for Settings {
             tarpit_at_once: limits::TARPIT_AT_ONCE,
             dns: None,
             tls: None,
+            cage: Cage::Auto,
             judge_local: false,
             original: OriginalFilters::default(),
         }
