@@ -42,6 +42,7 @@ pub mod log;
 pub mod providers;
 pub mod proxy;
 pub mod s25r;
+mod sandbox;
 mod session;
 pub mod smtp;
 pub mod spool;
@@ -114,13 +115,20 @@ fn serve(loaded: Loaded) -> ExitCode {
         return turn_away(&mut log, &standing::INTERNAL, &"fd 2 cannot be pointed elsewhere");
     }
     match activation::client() {
-        Ok(client) => match &loaded.settings.proxy_from {
-            None => Session::new(loaded, client, log).run(),
-            Some(balancers) => match balancers.client(client) {
-                Ok(client) => Session::new(loaded, client, log).run(),
-                Err(why) => not_introduced(&mut log, &client, &why),
-            },
-        },
+        Ok(client) => {
+            if let Some(wanted) = &loaded.settings.sandbox
+                && let Err(why) = sandbox::enter(wanted, &mut log)
+            {
+                return turn_away(&mut log, &standing::BAD_CONFIGURATION, &why);
+            }
+            match &loaded.settings.proxy_from {
+                None => Session::new(loaded, client, log).run(),
+                Some(balancers) => match balancers.client(client) {
+                    Ok(client) => Session::new(loaded, client, log).run(),
+                    Err(why) => not_introduced(&mut log, &client, &why),
+                },
+            }
+        }
         Err(NoClient::Gone) => {
             no_session(&mut log, Level::Info, "client-left", &NoClient::Gone);
             ExitCode::from(exit::OK)

@@ -7,6 +7,7 @@ mod dns;
 pub mod document;
 pub mod keys;
 mod names;
+mod sandbox;
 pub mod sections;
 pub mod settings;
 mod text;
@@ -30,6 +31,7 @@ use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
+pub use sandbox::{SandboxSettings, User};
 pub use settings::{Identity, LogTo, Profile, RejectAt, Settings, Style};
 pub use trace::Traces;
 

@@ -7,6 +7,7 @@ use super::Discord;
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys, ListFiles};
+use super::sandbox::SandboxSettings;
 use super::tls::TlsSettings;
 use super::trace::Traces;
 use crate::balancer::Balancers;
@@ -171,6 +172,8 @@ pub struct Settings {
     pub dns: Option<Box<Dns>>,
     /// How connections are encrypted; `None`: all as without the table.
     pub tls: Option<Box<TlsSettings>>,
+    /// What a session gives up; `None`: all as without the table.
+    pub sandbox: Option<Box<SandboxSettings>>,
     /// The filters that run without a configuration judge local addresses too.
     pub judge_local: bool,
     /// Filters asked for by options of the original.
@@ -198,6 +201,7 @@ impl Default for Settings {
             tarpit_at_once: limits::TARPIT_AT_ONCE,
             dns: None,
             tls: None,
+            sandbox: None,
             judge_local: false,
             original: OriginalFilters::default(),
         }
@@ -224,6 +228,9 @@ impl Settings {
                 "tarpit" => self.read_tarpit(&keys),
                 "dns" => self.read_dns(&keys),
                 "tls" => TlsSettings::read(&keys).map(|tls| self.tls = Some(Box::new(tls))),
+                "sandbox" => {
+                    SandboxSettings::read(&keys).map(|read| self.sandbox = Some(Box::new(read)))
+                }
                 _ => Ok(()),
             };
             read.map_err(|bad| (table.name, bad))?;
@@ -261,6 +268,7 @@ impl Settings {
         }
         self.agree_on_auth()
             .map_err(|what| Discord::new("session", "auth_lifts", &format!("auth_lifts {what}")))?;
+        self.sandbox.as_ref().map_or(Ok(()), |sandbox| sandbox.agree())?;
         self.tls.as_ref().map_or(Ok(()), |tls| tls.agree())
     }
 

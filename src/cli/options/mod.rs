@@ -233,6 +233,20 @@ const SESSION: &[Opt] = &[
         set: Set::Session(|s, _| s.tls().begins()),
     },
     Opt {
+        names: &["--user"],
+        value: "USER",
+        help: "whom a session that is started as root becomes: name, name:group or uid:gid (none)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| s.sandbox().become_user(v)),
+    },
+    Opt {
+        names: &["--chroot"],
+        value: "DIR",
+        help: "what its root directory is from then on; goes with --user (none)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| s.sandbox().change_root(v)),
+    },
+    Opt {
         names: &["--greet-delay"],
         value: "SEC",
         help: "delay before the greeting (0)",
