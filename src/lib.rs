@@ -102,6 +102,7 @@ fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
         Mode::Report => tool::report::run(asked),
         Mode::Replay => tool::replay::run(asked),
         Mode::Import => tool::import::run(asked),
+        Mode::Jail => tool::jail::run(asked),
         _ => tool::compile::run(asked),
     }
 }

@@ -1,9 +1,11 @@
 //! `[sandbox] user` and `chroot`: who a session is while it goes on, and that there is none when it
-//! cannot be so. What takes root is tested where the tests run as root; tests/real/jail has it too.
+//! cannot be so; and the directory that `smtp-wrapper jail` makes for it. What takes root is tested where the tests run as root; tests/real/jail has it too.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails so")]
 
 mod common;
+#[path = "jail/kit.rs"]
+mod kit;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
