@@ -5,6 +5,7 @@
 //! MTA's connection, which without an end of mail data delivers nothing.
 
 use std::panic;
+use std::sync::{Mutex, OnceLock};
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
@@ -18,6 +19,14 @@ use crate::log::{Level, Log};
 use crate::smtp::standing;
 use crate::tls;
 
+/// A log that is connected, if one cannot be any more.
+static CONNECTED: OnceLock<Mutex<Log>> = OnceLock::new();
+
+/// The line of a panic goes to this log.
+pub fn log_to(log: Log) {
+    let _ = CONNECTED.set(Mutex::new(log));
+}
+
 /// From here on a panic ends the process in the way described.
 pub fn install(log: (LogTo, Style)) {
     panic::set_hook(Box::new(move |info| {
@@ -29,7 +38,10 @@ pub fn install(log: (LogTo, Style)) {
         if let Some(place) = info.location() {
             line.word(" file=", place.file()).number(" line=", place.line().into());
         }
-        Log::new(log).line(Level::Error, &mut line);
+        match CONNECTED.get().and_then(|log| log.try_lock().ok()) {
+            Some(mut connected) => connected.line(Level::Error, &mut line),
+            None => Log::new(log).line(Level::Error, &mut line),
+        }
         std::process::exit(exit::INTERNAL.into());
     }));
 }

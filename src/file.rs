@@ -112,6 +112,14 @@ pub(crate) fn checksum(seed: u64, body: &[u8]) -> u64 {
     rest.iter().fold(sum, |sum, octet| mix(sum, u64::from(*octet)))
 }
 
+/// Where a file is written before it takes the place of another.
+#[must_use]
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}", std::process::id()));
+    temporary.into()
+}
+
 /// Puts the compiled form of a text in the place of what is there: whole, or not at all;
 /// nobody reads it who may not read the text.
 ///
@@ -120,9 +128,7 @@ pub(crate) fn checksum(seed: u64, body: &[u8]) -> u64 {
 pub(crate) fn replace(path: &Path, text: &Stat, pieces: &[&[u8]]) -> io::Result<()> {
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
     let mode = u32::from(text.st_mode) & 0o644;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let temporary = PathBuf::from(temporary);
+    let temporary = beside(path);
     let mut options = File::options();
     let mut file = options.write(true).create_new(true).mode(mode).open(&temporary)?;
     let written = pieces

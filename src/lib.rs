@@ -105,6 +105,7 @@ fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<exit::Code> {
         Mode::Report => tool::report::run(asked),
         Mode::Replay => tool::replay::run(asked),
         Mode::Import => tool::import::run(asked),
+        Mode::Jail => tool::jail::run(asked),
         _ => tool::compile::run(asked),
     }
 }
@@ -119,7 +120,7 @@ fn serve(mut loaded: Loaded) -> exit::Code {
     }
     match activation::client() {
         Ok(client) => {
-            if let Err(why) = sandbox::enter(&mut loaded, &client) {
+            if let Err(why) = sandbox::enter(&mut loaded, &client, &mut log) {
                 return turn_away(&mut log, &standing::BAD_CONFIGURATION, &why);
             }
             match &loaded.settings.proxy_from {

@@ -172,6 +172,34 @@ fn hold_signals(hold: bool) {
     }
 }
 
+/// Becomes this user, of this group and no other, for good.
+///
+/// # Errors
+/// That of the first step that fails; what was done before it stays done.
+pub(crate) fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    let done = |outcome: libc::c_int| match outcome {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    };
+    // SAFETY: of the groups, which are none, nothing is read; the other calls take numbers.
+    unsafe {
+        done(libc::setgroups(0, ptr::null()))?;
+        done(libc::setgid(gid))?;
+        done(libc::setuid(uid))
+    }
+}
+
+/// Does the process become root, or of its group, if it tries? It stays so then.
+pub(crate) fn becomes_root() -> bool {
+    // SAFETY: the calls take numbers.
+    unsafe {
+        libc::setuid(0) == 0
+            || libc::seteuid(0) == 0
+            || libc::setgid(0) == 0
+            || libc::setegid(0) == 0
+    }
+}
+
 /// What the process has used of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used {

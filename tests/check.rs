@@ -11,6 +11,8 @@ mod json;
 mod mta;
 #[path = "check/notes.rs"]
 mod notes;
+#[path = "check/sandbox.rs"]
+mod sandbox;
 #[path = "check/tls.rs"]
 mod tls;
 #[path = "check/units.rs"]

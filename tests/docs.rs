@@ -128,7 +128,9 @@ fn every_option_is_in_the_manual_page_in_the_readme_and_in_help() {
 fn every_mode_is_in_the_manual_page_in_the_readme_and_in_help() {
     let (synopsis, text, help) =
         (Page::section("SYNOPSIS"), Page::section("DESCRIPTION"), cli::help());
-    for mode in ["listen", "try", "compile", "explain", "check", "report", "replay", "import"] {
+    for mode in
+        ["listen", "try", "compile", "explain", "check", "report", "replay", "import", "jail"]
+    {
         assert!(synopsis.source.contains(&format!(".Nm\n.Cm {mode}\n")), "synopsis: {mode}");
         assert!(text.source.contains(&format!(".Nm Cm {mode}\n")), "description: {mode}");
         assert!(README.contains(&format!("`{mode}`")), "README: {mode}");

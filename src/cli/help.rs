@@ -15,7 +15,8 @@ pub fn help() -> String {
          \x20      smtp-wrapper check [OPTION…]          looks at everything, and at the MTA, and says what is amiss\n\
          \x20      smtp-wrapper report [OPTION…] FILE…   what filters did by the log, and whom to let in\n\
          \x20      smtp-wrapper replay LOG… [OPTION…]    what the configuration would have made of a log\n\
-         \x20      smtp-wrapper import KIND WHAT… [OPTION…]  a configuration of what another program has\n",
+         \x20      smtp-wrapper import KIND WHAT… [OPTION…]  a configuration of what another program has\n\
+         \x20      smtp-wrapper jail DIR [OPTION…]       a root directory for sessions, with what they need\n",
     );
     let scopes = [
         (Scope::Session, "options"),

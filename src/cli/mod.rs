@@ -45,7 +45,7 @@ pub struct Invocation {
     pub session_args: Vec<&'static str>,
     /// For `explain`.
     pub explain: Option<Box<Given>>,
-    /// The files that `compile`, `report`, `replay` and `import` are for.
+    /// The files that `compile`, `report`, `replay`, `import` and `jail` are for.
     pub files: Vec<&'static str>,
 }
 
@@ -154,6 +154,7 @@ pub fn parse(
             "report" if mode.is_none() => mode = Some(Mode::Report),
             "replay" if mode.is_none() => mode = Some(Mode::Replay),
             "import" if mode.is_none() => mode = Some(Mode::Import),
+            "jail" if mode.is_none() => mode = Some(Mode::Jail),
             _ if !arg.starts_with('-') && mode == Some(Mode::Listen) => {
                 asked.listen.on.push(arg.to_owned());
             }
@@ -188,6 +189,7 @@ impl Invocation {
         let option = arg.starts_with('-');
         match mode {
             Mode::Compile => !option,
+            Mode::Jail => !option && self.files.is_empty(),
             Mode::Report | Mode::Replay => !option || arg == "-",
             // Its arguments are those of the program that is named first.
             Mode::Import => !option || (!arg.starts_with("--") && !self.files.is_empty()),
@@ -273,7 +275,8 @@ fn wrong(name: &str, value: &str, why: &str) -> UsageError {
 /// What to say of an argument that is none.
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
-        "listen" | "try" | "compile" | "explain" | "check" | "report" | "replay" | "import" => {
+        "listen" | "try" | "compile" | "explain" | "check" | "report" | "replay" | "import"
+        | "jail" => {
             format!("{arg:?} comes before the options: smtp-wrapper {arg} …")
         }
         _ if mode == Mode::Try && !arg.starts_with('-') => {

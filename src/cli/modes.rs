@@ -27,6 +27,8 @@ pub enum Mode {
     Replay,
     /// Makes a configuration of another program's.
     Import,
+    /// Makes a root directory for sessions.
+    Jail,
     /// `--help`.
     Help,
     /// `--version`.

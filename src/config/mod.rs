@@ -7,6 +7,7 @@ mod dns;
 pub mod document;
 pub mod keys;
 mod names;
+pub(crate) mod sandbox;
 pub mod sections;
 pub mod settings;
 mod text;
@@ -31,7 +32,8 @@ use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
-pub use settings::{Cage, Identity, LogTo, Profile, RejectAt, Settings, Style};
+pub use sandbox::{Cage, SandboxSettings, User};
+pub use settings::{Identity, LogTo, Profile, RejectAt, Settings, Style};
 pub use trace::Traces;
 
 /// The file that is read if none is named.

@@ -1,6 +1,6 @@
 //! Every table and key of the configuration, for the manual, and to find mistyped ones.
 
-use super::{dns, tls};
+use super::{dns, sandbox, tls};
 use crate::filter::Key;
 
 /// A table of the configuration and its keys, for the manual; the head of the
@@ -112,6 +112,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section { name: "dns", keys: dns::KEYS },
     Section { name: "tls", keys: tls::KEYS },
+    Section { name: "sandbox", keys: sandbox::KEYS },
     Section {
         name: "tarpit",
         keys: &[Key {

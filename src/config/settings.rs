@@ -7,6 +7,7 @@ use super::Discord;
 use super::dns::{self, Dns, Resolver};
 use super::document::Document;
 use super::keys::{BadKey, Keys, ListFiles};
+use super::sandbox::SandboxSettings;
 use super::tls::TlsSettings;
 use super::trace::Traces;
 use crate::balancer::Balancers;
@@ -71,18 +72,6 @@ pub(crate) const STYLES: &[(&str, Style)] = &[
     ("original", Style::Original),
     ("json", Style::Json),
 ];
-
-/// Whether a session gives up what it does not need (`mode` of `[sandbox]`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Cage {
-    /// What the kernel has for it.
-    #[default]
-    Auto,
-    /// No.
-    Off,
-    /// All of it, or there is no session.
-    Required,
-}
 
 /// When a refusal of the peer is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +172,8 @@ pub struct Settings {
     pub dns: Option<Box<Dns>>,
     /// How connections are encrypted; `None`: all as without the table.
     pub tls: Option<Box<TlsSettings>>,
-    /// Whether the session gives up what it does not need.
-    pub cage: Cage,
+    /// What a session gives up; `None`: all as without the table.
+    pub sandbox: Option<Box<SandboxSettings>>,
     /// The filters that run without a configuration judge local addresses too.
     pub judge_local: bool,
     /// Filters asked for by options of the original.
@@ -212,7 +201,7 @@ impl Default for Settings {
             tarpit_at_once: limits::TARPIT_AT_ONCE,
             dns: None,
             tls: None,
-            cage: Cage::Auto,
+            sandbox: None,
             judge_local: false,
             original: OriginalFilters::default(),
         }
@@ -239,6 +228,9 @@ impl Settings {
                 "tarpit" => self.read_tarpit(&keys),
                 "dns" => self.read_dns(&keys),
                 "tls" => TlsSettings::read(&keys).map(|tls| self.tls = Some(Box::new(tls))),
+                "sandbox" => {
+                    SandboxSettings::read(&keys).map(|read| self.sandbox = Some(Box::new(read)))
+                }
                 _ => Ok(()),
             };
             read.map_err(|bad| (table.name, bad))?;
@@ -276,6 +268,7 @@ impl Settings {
         }
         self.agree_on_auth()
             .map_err(|what| Discord::new("session", "auth_lifts", &format!("auth_lifts {what}")))?;
+        self.sandbox.as_ref().map_or(Ok(()), |sandbox| sandbox.agree())?;
         self.tls.as_ref().map_or(Ok(()), |tls| tls.agree())
     }
 

@@ -80,6 +80,16 @@ impl Log {
         Log { sink, pid: std::process::id(), stuck: false, style, again: false }
     }
 
+    /// Connects now to what is connected to when there is something to say; what is not there
+    /// is looked for once more then.
+    pub(crate) fn connect(&mut self) {
+        if let Sink::Syslog { path } = self.sink
+            && let Ok(logger) = open_syslog(path)
+        {
+            self.sink = Sink::Open(logger);
+        }
+    }
+
     /// A log that goes to the same place.
     #[must_use]
     pub fn another(&self) -> Log {

@@ -1,5 +1,6 @@
 //! The cage: what the kernel is told that the session will not do.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::Needs;
 use crate::config::Settings;
+use crate::tls::certificates;
 use crate::upstream::Upstream;
 use crate::{limits, spool};
 
@@ -37,7 +39,7 @@ pub(super) enum Access {
 /// What is left to a session.
 pub(super) struct Bounds<'a> {
     pub(super) class: Class,
-    pub(super) paths: Vec<(&'a Path, Access)>,
+    pub(super) paths: Vec<(Cow<'a, Path>, Access)>,
     /// The ports that it may connect to; `None`: all.
     pub(super) ports: Option<Vec<u16>>,
     /// It has nothing to do with processes outside.
@@ -56,19 +58,20 @@ impl<'a> Bounds<'a> {
         let mut class = Class::Relay;
         if needs.has(Needs::STATE) || needs.has(Needs::SPOOL) {
             class = Class::Files;
-            paths.push((settings.state, Access::Write));
+            paths.push((settings.state.into(), Access::Write));
         }
         if needs.has(Needs::SPOOL) || programs {
-            paths.extend(shared.iter().map(|path| (path.as_path(), Access::Write)));
+            paths.extend(shared.iter().map(|path| (path.as_path().into(), Access::Write)));
         }
         if let Some(tls) = &settings.tls {
             class = Class::Files;
             let files = tls.certificates.iter().chain(&tls.keys);
-            paths.extend(files.map(|file| (Path::new(*file), Access::Read)));
+            let places = files.filter_map(|file| certificates::place(file).ok());
+            paths.extend(places.map(|file| (file.into(), Access::Read)));
         }
         if let Some(directory) = settings.trace.as_ref().and_then(|traces| traces.directory) {
             class = Class::Files;
-            paths.push((directory, Access::Write));
+            paths.push((directory.into(), Access::Write));
         }
         let children = needs.has(Needs::CHILDREN);
         if children {
@@ -76,13 +79,18 @@ impl<'a> Bounds<'a> {
         }
         if programs || by_name {
             class = Class::Programs;
-            paths.push((Path::new("/"), Access::Run));
-            paths.push((Path::new("/dev/null"), Access::Write));
+            paths.push((Path::new("/").into(), Access::Run));
+            paths.push((Path::new("/dev/null").into(), Access::Write));
         }
-        let ports = (!programs).then(|| {
+        let (mut any, mut connect) = (programs, &[][..]);
+        if let Some(sandbox) = settings.sandbox.as_deref().filter(|_| programs) {
+            paths.extend(sandbox.write.iter().map(|path| ((*path).into(), Access::Write)));
+            (any, connect) = (sandbox.connect.is_empty(), &sandbox.connect);
+        }
+        let ports = (!any).then(|| {
             let mtas = settings.upstream.iter().filter_map(Upstream::port);
             let named = settings.dns().named.iter().map(|server| server.port());
-            let mut ports: Vec<u16> = mtas.chain(named).collect();
+            let mut ports: Vec<u16> = mtas.chain(named).chain(connect.iter().copied()).collect();
             if settings.dns().named.is_empty() {
                 ports.push(DNS);
             }

@@ -6,7 +6,9 @@
 //! each, where the same from a supervisor costs a hundred times that for each connection.
 //!
 //! A step that the kernel does not know is left out and noted in the log, unless
-//! `mode = "required"`: then there is no session, and a 421 for the client.
+//! `mode = "required"`: then there is no session, and a 421 for the client. A user or root
+//! directory that is asked for and cannot be had is always that: a session never goes on
+//! with more than its configuration leaves it.
 
 mod cage;
 #[cfg(target_os = "freebsd")]
@@ -18,6 +20,7 @@ mod needs;
 mod openbsd;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+pub(crate) mod user;
 
 #[cfg(target_os = "freebsd")]
 use freebsd::STEPS;
@@ -32,6 +35,7 @@ pub use needs::Needs;
 
 use crate::activation::Client;
 use crate::config::{Cage, Identity, Loaded, Resolver};
+use crate::log::Log;
 use crate::{filter, guard, sys};
 
 /// Closes what the supervisor left open beyond the standard descriptors. The first thing
@@ -42,14 +46,21 @@ pub(crate) fn close_strays() {
     sys::cage::close_from(first);
 }
 
-/// Gives up what the session with this client has no need for.
+/// Gives up what the session with this client has no need for. With a root directory of its own
+/// the log is connected before: afterwards it could not be reached any more.
 ///
 /// # Errors
-/// Says which steps could not be taken, if all are required; else that is a note for the log.
-pub(crate) fn enter(loaded: &mut Loaded, client: &Client) -> Result<(), String> {
+/// Says what cannot be given up and has to be; what only should be is a note for the log.
+pub(crate) fn enter(loaded: &mut Loaded, client: &Client, log: &mut Log) -> Result<(), String> {
+    if let Some(wanted) = &loaded.settings.sandbox
+        && let Some(user) = wanted.user
+    {
+        user::become_user(user, wanted.chroot, log)?;
+    }
     loaded.unguarded = guard::untold(loaded, client);
     loaded.programs = loaded.settings.upstream.programs();
-    if loaded.settings.cage == Cage::Off {
+    let mode = loaded.settings.cage();
+    if mode == Cage::Off {
         return Ok(());
     }
     let needs = needs(loaded, client);
@@ -57,7 +68,7 @@ pub(crate) fn enter(loaded: &mut Loaded, client: &Client) -> Result<(), String> 
     let Err(missing) = cage::shut(&cage::Bounds::of(&loaded.settings, needs, &shared)) else {
         return Ok(());
     };
-    match loaded.settings.cage {
+    match mode {
         Cage::Required => Err(format!("sandbox: cannot be had here: {missing}")),
         _ => {
             loaded.note.get_or_insert_with(|| format!("sandbox: not to be had here: {missing}"));

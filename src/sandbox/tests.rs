@@ -182,10 +182,9 @@ fn inside() {
     let mta: u16 = std::env::var(MTA).unwrap().parse().unwrap();
     let elsewhere = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let place = Place { folder, mta, elsewhere: elsewhere.local_addr().unwrap().port() };
-    let mut settings = Settings::default();
-    settings.state = Box::leak(place.folder.clone().into_boxed_path());
-    let address: &str = format!("127.0.0.1:{mta}").leak();
-    settings.upstream = Upstreams::read(&[address]).unwrap();
+    let state = Box::leak(place.folder.clone().into_boxed_path());
+    let upstream = Upstreams::read(&[format!("127.0.0.1:{mta}").leak()]).unwrap();
+    let settings = Settings { state, upstream, ..Settings::default() };
     let shared = shared();
     let outcome = shut(&Bounds::of(&settings, needs, &shared));
     println!("\nshut: {outcome:?}");

@@ -40,7 +40,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
 }
 
 /// A configuration and its lists.
-fn configuration(source: Source) -> anyhow::Result<()> {
+pub(super) fn configuration(source: Source) -> anyhow::Result<()> {
     // As a session reads it, so that everything is looked at.
     let loaded = config::load(source, false, |_| Ok(()))?;
     let read = config::document(source, false)?.context("there is no configuration to compile")?;

@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod explain;
 pub(crate) mod import;
+pub(crate) mod jail;
 pub(crate) mod listen;
 mod names;
 pub(crate) mod replay;

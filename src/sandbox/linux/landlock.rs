@@ -40,8 +40,8 @@ const OF_A_FILE: u64 = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV;
 /// Leaves the session what is within its bounds.
 pub(super) fn restrict(bounds: &Bounds<'_>) -> io::Result<()> {
     let (rules, handled) = ruleset(bounds)?;
-    for &(path, access) in &bounds.paths {
-        allow(&rules, path, files(access) & handled.files)?;
+    for (path, access) in &bounds.paths {
+        allow(&rules, path, files(*access) & handled.files)?;
     }
     if handled.network != 0 {
         for &port in bounds.ports.iter().flatten() {

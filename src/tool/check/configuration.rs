@@ -16,13 +16,23 @@ pub(super) struct Seen {
     pub(super) loaded: Loaded,
     /// The tables of its filters, in their order, with their places.
     pub(super) filters: Vec<(String, Table)>,
-    /// Whom sessions run as, as far as units and lines of inetd tell.
+    /// Whom sessions run as when they meet their client, as far as units, lines of inetd and
+    /// `[sandbox]` tell.
     pub(super) users: Vec<User>,
     /// What starts them.
     pub(super) starters: Vec<Starter>,
 }
 
 impl Seen {
+    /// Where a path leads once a session is in its chroot, if it has one.
+    pub(super) fn inside(&self, path: &'static str) -> &'static str {
+        let sandbox = self.loaded.settings.sandbox.as_deref();
+        match sandbox.and_then(|sandbox| sandbox.chroot?.to_str()) {
+            Some(root) if path.starts_with('/') => format!("{root}{path}").leak(),
+            _ => path,
+        }
+    }
+
     /// The filters of this type.
     pub(super) fn of_type<'a>(
         &'a self,

@@ -35,9 +35,10 @@ pub(super) fn check(asked: &Invocation, findings: &mut Findings) -> Vec<Starter>
     starters
 }
 
-/// That of a line.
-fn starter(place: &str, user: Option<User>) -> Starter {
-    Starter { place: place.to_owned(), user, credentials: Vec::new() }
+/// That of a line; `becomes_user`: by the options of sessions.
+fn starter(place: &str, (user, is_root): (Option<User>, bool), becomes_user: bool) -> Starter {
+    let root = (is_root && !becomes_user).then(|| place.to_owned());
+    Starter { place: place.to_owned(), user, root, credentials: Vec::new() }
 }
 
 fn file(path: &str, text: &str, findings: &mut Findings) -> Vec<Starter> {
@@ -97,15 +98,15 @@ fn inetd(at: &str, line: &str, findings: &mut Findings) -> Option<Starter> {
         }
         Some((_, options)) => options,
     };
-    session(at, program, options, findings)?;
+    let becomes_user = session(at, program, options, findings)?;
     // user, user:group (BSD), user.group, each with /class.
     let plain = user.split([':', '/']).next().unwrap_or_default();
     let user = users::find(plain).map_or(plain.split('.').next().unwrap_or_default(), |_| plain);
-    Some(starter(at, of_user(at, user, findings)))
+    Some(starter(at, of_user(at, user, findings), becomes_user))
 }
 
-/// Does this start a session?
-fn session(at: &str, program: &str, options: &[&str], findings: &mut Findings) -> Option<()> {
+/// Does this start a session? If so: do its options make it become another user?
+fn session(at: &str, program: &str, options: &[&str], findings: &mut Findings) -> Option<bool> {
     let words: Vec<String> =
         std::iter::once(&program).chain(options).map(|word| (*word).to_owned()).collect();
     let asked = command(at, &words, None, findings)?;
@@ -114,23 +115,21 @@ fn session(at: &str, program: &str, options: &[&str], findings: &mut Findings) -
         return None;
     }
     findings.ok(at, "the program is there, and takes its options");
-    Some(())
+    Some(users::names_user(&asked))
 }
 
-fn of_user(at: &str, name: &str, findings: &mut Findings) -> Option<User> {
+/// The user, or whether it is root.
+fn of_user(at: &str, name: &str, findings: &mut Findings) -> (Option<User>, bool) {
     let user = users::find(name);
     match &user {
-        Some(user) if user.uid == 0 => {
-            findings.warning(at, "sessions run as root", "a user that nothing else runs as");
-            return None;
-        }
+        Some(user) if user.uid == 0 => return (None, true),
         Some(_) => {}
         None => {
             let what = format_args!("the user {name} is not in /etc/passwd");
             findings.warning(at, what, "make it, or name another");
         }
     }
-    user
+    (user, false)
 }
 
 /// The services of xinetd.conf(5) that start us.
@@ -163,8 +162,9 @@ fn xinetd(path: &str, lines: &[(usize, &str)], findings: &mut Findings) -> Optio
     }
     let options = value("server_args").map_or("", |(_, args)| args);
     let options: Vec<&str> = options.split_ascii_whitespace().collect();
-    session(&format!("{path}:{n}"), program, &options, findings)?;
+    let becomes_user = session(&format!("{path}:{n}"), program, &options, findings)?;
     let user = value("user");
-    let user = of_user(&at(user), user.map_or("root", |(_, user)| user), findings);
-    Some(starter(path, user))
+    let at = at(user);
+    let user = of_user(&at, user.map_or("root", |(_, user)| user), findings);
+    Some(starter(&at, user, becomes_user))
 }

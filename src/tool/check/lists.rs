@@ -20,10 +20,12 @@ const LARGE: usize = 300;
 /// Looks at each list that the configuration names.
 pub(super) fn check(seen: &Seen, findings: &mut Findings) {
     let mut done: Vec<Place> = Vec::new();
+    // They are read before a session becomes another user.
+    let users: Vec<_> = seen.starters.iter().filter_map(|starter| starter.user.clone()).collect();
     for &place in &seen.loaded.lists {
         if !done.contains(&place) {
             done.push(place);
-            list(place, &seen.users, findings);
+            list(place, &users, findings);
         }
     }
     let knows_providers = |(_, table): &&(String, crate::config::document::Table)| {

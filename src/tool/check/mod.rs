@@ -17,6 +17,7 @@ mod lists;
 mod mta;
 mod programs;
 mod relaying;
+mod sandbox;
 mod surroundings;
 mod tls;
 mod traces;
@@ -43,7 +44,8 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     let starters =
         [units::check(asked, &mut findings), inetd::check(asked, &mut findings)].concat();
     match configuration::check(asked, starters, &mut findings) {
-        Some(seen) => {
+        Some(mut seen) => {
+            sandbox::check(&mut seen, &mut findings);
             lists::check(&seen, &mut findings);
             programs::check(&seen, &mut findings);
             tls::check(&seen, &mut findings);

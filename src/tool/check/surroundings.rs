@@ -31,8 +31,8 @@ pub(super) fn check(seen: &Seen, wires: &mut Wires, findings: &mut Findings) {
 }
 
 fn state(seen: &Seen, findings: &mut Findings) {
-    let directory = seen.loaded.settings.state;
-    let name = directory.display().to_string();
+    let name = seen.inside(seen.loaded.settings.state.to_str().unwrap_or_default());
+    let directory = Path::new(name);
     let tarpit = |(_, table): &(String, _)| text(table, "on_hit") == Some("tarpit");
     let wanted = seen.of_type("interval").next().is_some()
         || seen.filters.iter().any(tarpit)
@@ -44,29 +44,29 @@ fn state(seen: &Seen, findings: &mut Findings) {
             let what = format_args!(
                 "the state directory: {error}; interval and tarpit do not work without"
             );
-            return findings.warning(&name, what, make);
+            return findings.warning(name, what, make);
         }
         Err(_) => {
             return findings.note(
-                &name,
+                name,
                 "there is no state directory, and no filter that needs it",
                 "",
             );
         }
     };
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-        return findings.error(&name, "the state directory is none", make);
+        return findings.error(name, "the state directory is none", make);
     }
     if let Some(how) = files::open_to_others(directory) {
         let what = format_args!("the state directory {how}: what sessions remember can be forged");
-        findings.warning(&name, what, format_args!("chmod 700 {name}"));
+        findings.warning(name, what, format_args!("chmod 700 {name}"));
     }
     for user in seen.users.iter().filter(|user| !files::may(user, &stat, 0o3)) {
         let what = format_args!("the state directory cannot be written by {}", user.name);
         let remedy = format_args!("chown {} {name}; chmod 700 {name}", user.name);
         match wanted {
-            true => findings.error(&name, what, remedy),
-            false => findings.note(&name, what, remedy),
+            true => findings.error(name, what, remedy),
+            false => findings.note(name, what, remedy),
         }
     }
     // Root may write everything, which says nothing of the sessions' user.
@@ -74,10 +74,10 @@ fn state(seen: &Seen, findings: &mut Findings) {
     if seen.users.is_empty() && !we.is_root() && access(directory, Access::WRITE_OK).is_err() {
         let what =
             format_args!("the state directory cannot be written by the user {}", we.as_raw());
-        return findings.warning(&name, what, "run check as the user that sessions run as");
+        return findings.warning(name, what, "run check as the user that sessions run as");
     }
     findings
-        .ok(&name, format_args!("the state directory is there, mode {:03o}", files::mode(&stat)));
+        .ok(name, format_args!("the state directory is there, mode {:03o}", files::mode(&stat)));
 }
 
 fn names(seen: &Seen, wires: &mut Wires, findings: &mut Findings) {
@@ -89,6 +89,7 @@ fn names(seen: &Seen, wires: &mut Wires, findings: &mut Findings) {
         return findings.note("", "no filter needs host names: no name server is asked", "");
     }
     let dns = loaded.settings.dns();
+    let dns = &Dns { resolv_conf: seen.inside(dns.resolv_conf), ..dns.clone() };
     if dns.resolver == Resolver::System {
         let host = ask(dns, Ipv4Addr::LOCALHOST.into(), wires);
         return match host.as_ref().and_then(|host| host.trouble) {

@@ -35,7 +35,7 @@ pub(super) fn check(seen: &Seen, findings: &mut Findings) {
     }
     let Some(settings) = settings else { return };
     for pair in settings.pairs() {
-        certificate(pair, settings, seen, findings);
+        certificate((seen.inside(pair.0), seen.inside(pair.1)), settings, seen, findings);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Traces: whose sessions are written down, and whose were.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::fs::{Access, FileType, access, stat};
@@ -12,7 +13,8 @@ use super::findings::Findings;
 /// Looks at the entries of `trace`, and where it writes to.
 pub(super) fn check(seen: &Seen, findings: &mut Findings) {
     let Some(traces) = &seen.loaded.settings.trace else { return };
-    let place = traces.directory.map_or("the log".to_owned(), |path| path.display().to_string());
+    let directory = traces.directory.and_then(|path| path.to_str()).map(|path| seen.inside(path));
+    let place = directory.unwrap_or("the log");
     let mut goes_on = false;
     for (entry, over) in traces.entries(SystemTime::now()) {
         if over {
@@ -24,24 +26,24 @@ pub(super) fn check(seen: &Seen, findings: &mut Findings) {
             findings.note("[log] trace", what, "");
         }
     }
-    let Some(directory) = traces.directory.filter(|_| goes_on) else { return };
+    let Some(directory) = directory.map(Path::new).filter(|_| goes_on) else { return };
     let make = format!("install -d -m 700 -o smtp-wrapper {place} (the user that sessions run as)");
     let stat = match stat(directory) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => stat,
-        Ok(_) => return findings.error(&place, "trace_to is no directory", make),
-        Err(error) => return findings.error(&place, format_args!("trace_to: {error}"), make),
+        Ok(_) => return findings.error(place, "trace_to is no directory", make),
+        Err(error) => return findings.error(place, format_args!("trace_to: {error}"), make),
     };
     if let Some(how) = files::open_to_others(directory) {
         let what = format_args!("the directory of traces {how}");
-        findings.warning(&place, what, format_args!("chmod 700 {place}"));
+        findings.warning(place, what, format_args!("chmod 700 {place}"));
     }
     for user in seen.users.iter().filter(|user| !files::may(user, &stat, 0o3)) {
         let what = format_args!("the directory of traces cannot be written by {}", user.name);
-        findings.error(&place, what, format_args!("chown {} {place}", user.name));
+        findings.error(place, what, format_args!("chown {} {place}", user.name));
     }
     if seen.users.is_empty() && !geteuid().is_root() && access(directory, Access::WRITE_OK).is_err()
     {
         let what = "the directory of traces cannot be written by the user that runs check";
-        findings.warning(&place, what, "run check as the user that sessions run as");
+        findings.warning(place, what, "run check as the user that sessions run as");
     }
 }

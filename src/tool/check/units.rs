@@ -200,7 +200,9 @@ impl Unit<'_> {
         }
         findings.ok(&at, "the program is there, and takes its options");
         let (place, credentials) = (self.place.clone(), self.credentials());
-        Some(Starter { place, user: self.user(findings), credentials })
+        let is_root = self.is_root() && !users::names_user(&asked);
+        let root = is_root.then(|| self.at("User"));
+        Some(Starter { place, user: self.user(findings), root, credentials })
     }
 
     /// The names of the credentials that it gives, as they are written.
@@ -254,14 +256,14 @@ impl Unit<'_> {
         }
     }
 
+    fn is_root(&self) -> bool {
+        matches!(self.value("User"), "" | "root" | "0") && !self.says("DynamicUser", true)
+    }
+
     fn user(&self, findings: &mut Findings) -> Option<User> {
         let at = self.at("User");
         match self.value("User") {
-            "" if self.says("DynamicUser", true) => None,
-            "" | "root" | "0" => {
-                findings.warning(&at, "sessions run as root", "User=smtp-wrapper");
-                None
-            }
+            "" | "root" | "0" => None,
             // A specifier of systemd's.
             name if name.contains('%') => None,
             name => {

@@ -1,7 +1,9 @@
-//! The users of this system, as far as /etc/passwd has them. A static program has no
-//! other way; who is not there may still be known elsewhere.
+//! The users of this system, as far as /etc/passwd has them, and what starts sessions as
+//! them. Who is not there may still be known elsewhere.
 
-use std::fs;
+use crate::cli::Invocation;
+use crate::config::Settings;
+use crate::sandbox::user::known;
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) struct Starter {
     pub(super) place: String,
     /// Whom they run as, if it is one of the users here.
     pub(super) user: Option<User>,
+    /// They run as root, and none of their options changes that: where this stands.
+    pub(super) root: Option<String>,
     /// The names of their credentials (systemd.exec(5)).
     pub(super) credentials: Vec<String>,
 }
@@ -41,12 +45,13 @@ impl Starter {
 
 /// The user with this name or number.
 pub(super) fn find(wanted: &str) -> Option<User> {
-    let text = fs::read_to_string("/etc/passwd").ok()?;
-    text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
-        let is = name == wanted || wanted.parse() == Ok(uid);
-        is.then(|| User { name: name.to_owned(), uid, gid })
-    })
+    let found = known(wanted)?;
+    Some(User { name: found.name, uid: found.id, gid: found.group? })
+}
+
+/// Do these options make sessions become another user?
+pub(super) fn names_user(asked: &Invocation) -> bool {
+    let mut settings = Settings::default();
+    let _ = asked.apply(&mut settings);
+    settings.sandbox.is_some_and(|sandbox| sandbox.user.is_some())
 }

@@ -106,6 +106,32 @@ def third_descriptor(sink):
         no_drop_in("smtp-wrapper@.service")
 
 
+def jailed(sink):
+    """Sessions in a directory that `smtp-wrapper jail` made, with the lines for the unit that it prints."""
+    code, text = run("/usr/sbin/smtp-wrapper", "jail", "/srv/jail", "--config", "none", "--user", "smtp-wrapper")
+    lines = re.findall(r"(?m)^    ((?:ExecStart|User|Group|RootDirectory|BindReadOnlyPaths)=.*)$", text)
+    ok(code == 0 and len(lines) == 5, "the jail is made, and says what the unit needs", text)
+    for what, options in (("by the journal", ""), ("by syslog", " --log syslog")):
+        before = len(journal())
+        drop_in("smtp-wrapper@.service", "[Service]\nExecStart=\n" + "\n".join(lines).replace("--config", options + " --config") + "\n")
+        try:
+            real.check_relay(RESULTS, "in the jail, RootDirectory=", sink, 25)
+            client = real.Client(25, source="127.0.0.5")
+            client.reply()
+            unit = (real.until(lambda: [name for name in sessions() if "127.0.0.5" in name]) or [""])[0]
+            root = "/proc/%s/root" % systemctl("show", "-p", "MainPID", "--value", unit).strip()
+            inside = sorted(os.listdir(root)) + sorted(os.listdir(root + "/usr/sbin")) if os.path.isdir(root) else []
+            ok("smtp-wrapper" in inside and "python3" not in inside and not os.path.exists(root + "/usr/bin"),
+               "the jail is the root directory of the session", inside)
+            client.command(b"QUIT")
+            client.close()
+            logged = real.until(lambda: [line for line in journal()[before:] if "verdict=pass" in line], 5, 0.2)
+            ok(logged, "in the jail: the log gets out " + what, run("journalctl", "--no-pager", "-n", "10")[1])
+        finally:
+            no_drop_in("smtp-wrapper@.service")
+    none_left("after the jail")
+
+
 def status_and_stop():
     client = real.Client(25, source="127.0.0.3")
     client.reply()
@@ -251,6 +277,7 @@ def main():
     attempt("smtp-wrapper.socket", plain_socket, sink)
     attempt("template sockets", templates, sink)
     attempt("fd 3", third_descriptor, sink)
+    attempt("jail", jailed, sink)
     attempt("status and stop", status_and_stop)
     attempt("stop in flight", stop_with_message_at_the_mta, sink)
     attempt("flood", flood, sink, "smtp-wrapper.socket")

@@ -1,0 +1,62 @@
+//! What sessions give up that are started as root, and those that do not.
+
+use std::path::Path;
+
+use rustix::fs::{FileType, stat};
+
+use crate::sandbox::user;
+
+use super::configuration::Seen;
+use super::files;
+use super::findings::Findings;
+use super::users::User;
+
+const TURNED_AWAY: &str = "until then every client gets 421 4.3.5";
+
+/// Looks at `[sandbox]`; whom sessions become is one of the users from here on.
+pub(super) fn check(seen: &mut Seen, findings: &mut Findings) {
+    let sandbox = seen.loaded.settings.sandbox.as_deref();
+    let Some(user) = sandbox.and_then(|sandbox| sandbox.user) else {
+        for place in seen.starters.iter().filter_map(|starter| starter.root.as_ref()) {
+            let remedy = "a user that nothing else runs as; or user in [sandbox], or --user";
+            findings.warning(place, "sessions run as root", remedy);
+        }
+        return;
+    };
+    if let Some(path) = sandbox.and_then(|sandbox| sandbox.chroot) {
+        chroot(path, findings);
+    }
+    match user::look_up(user) {
+        Ok(ids) => {
+            findings.ok("[sandbox]", format_args!("sessions become {user} ({ids})"));
+            let user = User { name: user.name.to_owned(), uid: ids.uid, gid: ids.gid };
+            for other in seen.users.iter().filter(|other| other.uid != user.uid) {
+                let what = format_args!(
+                    "sessions that start as {} cannot become {}",
+                    other.name, user.name
+                );
+                findings.error("[sandbox]", what, "start them as root, or leave user out");
+            }
+            seen.users = vec![user];
+        }
+        Err(why) => findings.error("[sandbox]", format_args!("user {user}: {why}"), TURNED_AWAY),
+    }
+}
+
+fn chroot(path: &Path, findings: &mut Findings) {
+    let name = path.display().to_string();
+    let make = format!("smtp-wrapper jail {name}");
+    match stat(path) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {}
+        Ok(_) => return findings.error(&name, "the chroot is no directory", make),
+        Err(error) => return findings.error(&name, format_args!("the chroot: {error}"), make),
+    }
+    match files::open_to_others(path) {
+        Some(how) => {
+            let remedy =
+                format_args!("chown root {name}; chmod 755 {name}, and its folder likewise");
+            findings.warning(&name, format_args!("the chroot {how}"), remedy);
+        }
+        None => findings.ok(&name, "the chroot is there"),
+    }
+}
