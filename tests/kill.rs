@@ -19,6 +19,8 @@
 mod common;
 #[path = "kill/dice.rs"]
 mod dice;
+#[path = "kill/left.rs"]
+mod left;
 #[path = "kill/outcome.rs"]
 mod outcome;
 #[path = "kill/peers.rs"]
@@ -44,13 +46,16 @@ struct Case<'a> {
     moment: Moment,
     /// How long the MTA thinks about each message.
     thinks: Duration,
+    /// How long before it reads on.
+    dawdles: Duration,
     client_goes_on: bool,
 }
 
 impl fmt::Debug for Case<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Case { setup, moment, thinks, client_goes_on } = self;
-        write!(to, "{}, {moment:?}, MTA thinks {thinks:?}, goes on: {client_goes_on}", setup.name)
+        let Case { setup, moment, thinks, dawdles, client_goes_on } = self;
+        let mta = format!("the MTA thinks {thinks:?} and dawdles {dawdles:?}");
+        write!(to, "{}, {moment:?}, {mta}, client goes on: {client_goes_on}", setup.name)
     }
 }
 
@@ -82,6 +87,7 @@ fn cases<'a>(setups: &'a [Setup], count: usize) -> Vec<Case<'a>> {
         setup,
         moment: moment(&mut dice, baseline),
         thinks: dice.pause(3000),
+        dawdles: dice.pause(300),
         client_goes_on: dice.below(2) == 0,
     });
     case.collect()
@@ -91,7 +97,8 @@ fn cases<'a>(setups: &'a [Setup], count: usize) -> Vec<Case<'a>> {
 fn played(case: &Case<'_>, target: impl FnOnce(&Folder) -> Target) -> Outcome {
     let folder = Folder::fresh();
     case.setup.furnishes(&folder);
-    let outcome = Outcome::of(case.setup, &folder, case.moment, target(&folder), case.thinks);
+    let outcome =
+        Outcome::of(case.setup, &folder, case.moment, target(&folder), (case.thinks, case.dawdles));
     outcome.loses_and_cuts_nothing(case.setup);
     outcome.leaves_no_program(&folder);
     outcome.leaves_nothing_in_the_state_directory(&folder);
@@ -146,8 +153,8 @@ fn a_session_whose_program_is_killed_goes_on() {
     for case in &mut cases {
         // While it has its program; the session is not to be stopped.
         case.moment = match case.moment {
-            Moment::Unaware(message) | Moment::Answered(message, _) => {
-                Moment::Sent(message, case.thinks)
+            Moment::Unaware(message) | Moment::Answered(message, _) | Moment::Sent(message, _) => {
+                Moment::Sent(message, 12 * case.thinks)
             }
             Moment::Octet(Way::MtaSends | Way::ClientGets, octet, pause) => {
                 Moment::Octet(Way::ClientSends, 100 + octet * octet, pause)

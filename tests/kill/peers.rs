@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+
 use super::common::{PATIENCE, Transcript};
 use super::shot::{Shot, Way};
 
@@ -156,7 +158,12 @@ pub struct Manners {
     pub chunking: bool,
     /// So long it thinks about each message.
     pub thinks: Duration,
+    /// And so long before it reads on.
+    pub dawdles: Duration,
 }
+
+/// What it reads at once, and what the kernel keeps for it, at least: who sends it more has to wait.
+const PIECE: usize = 16 * 1024;
 
 pub struct Mta {
     socket: TcpStream,
@@ -187,6 +194,7 @@ impl Mta {
     ) -> thread::JoinHandle<Taken> {
         let (shot, transcript) = (Arc::clone(shot), transcript.clone());
         thread::spawn(move || {
+            set_socket_recv_buffer_size(&listener, PIECE).expect("SO_RCVBUF");
             let Ok((socket, _)) = listener.accept() else { return Taken::default() };
             prepare(&socket);
             let (pending, content) = (Vec::new(), Vec::new());
@@ -197,7 +205,7 @@ impl Mta {
 
     fn listens(mut self) -> Taken {
         self.says("220 mta.test ESMTP\r\n");
-        let mut piece = vec![0; 65536];
+        let mut piece = vec![0; PIECE];
         loop {
             let room = self.shot.room(Way::MtaGets, piece.len());
             match read(&mut self.socket, &mut piece[..room]) {
@@ -214,6 +222,9 @@ impl Mta {
             }
             let pending = std::mem::take(&mut self.pending);
             let used = self.understands(&pending);
+            if !self.manners.dawdles.is_zero() {
+                thread::sleep(self.manners.dawdles);
+            }
             self.pending = pending[used..].to_vec();
         }
     }

@@ -144,8 +144,10 @@ impl Setup {
             config += if self.by == By::Kept { "on_error = \"pass\"\n" } else { "" };
         }
         fs::write(folder.file("config.toml"), config).expect("a configuration");
+        // It rests in the middle of its answer, so that it can be killed there.
         let script = format!(
-            "#!/bin/sh\necho $$ >>{:?}\nsed -n '/^DATA.$/,$p' | tail -n 2147483647\n",
+            "#!/bin/sh\necho $$ >>{:?}\nsed -n '/^DATA.$/,$p' >\"$0.$$\"\n\
+             head -c 500 \"$0.$$\"; sleep 0.02; exec tail -c +501 \"$0.$$\"\n",
             folder.file("pids")
         );
         fs::write(&program, script).expect("a program");
