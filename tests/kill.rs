@@ -27,6 +27,8 @@ mod outcome;
 mod peers;
 #[path = "kill/setup.rs"]
 mod setup;
+#[path = "kill/shortage.rs"]
+mod shortage;
 #[path = "kill/shot.rs"]
 mod shot;
 

@@ -50,7 +50,7 @@ impl Outcome {
         let place = Folder::fresh();
         let log = Syslog::at(place.file("log"));
         let (ours, theirs) = connection();
-        let mut command = Program::command(&folder.file(""));
+        let mut command = setup.command(folder);
         command.arg("--config").arg(folder.file("config.toml"));
         command.args(["--upstream", &address.to_string()]);
         command.args(["--log", &format!("syslog:{}", log.path().display())]);
@@ -213,6 +213,25 @@ impl Outcome {
         if taken.messages.len() != self.accepted() || taken.accepted != self.accepted() {
             self.fails("the client does not know what became of its message");
         }
+    }
+
+    /// The client was told nothing but replies, and nothing that is for good, but of chunks behind one
+    /// that was refused for now.
+    #[track_caller]
+    pub fn refused_nothing_for_good(&self) {
+        let mut refused = false;
+        for reply in &self.seen.replies {
+            refused |= reply.starts_with('4');
+            let fits = reply.starts_with(['2', '3', '4']) || refused && reply.starts_with("503 ");
+            if reply.get(3..4) != Some(" ") || !fits {
+                self.fails("a reply that is none, or for good");
+            }
+        }
+    }
+
+    /// Did all go as ever?
+    pub fn went_well(&self, setup: &Setup) -> bool {
+        self.accepted() == setup.messages.len() && self.status.code() == Some(0)
     }
 
     /// Each message has its reply: it is accepted, or refused for now. True if one was.

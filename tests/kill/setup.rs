@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use super::common::Folder;
+use super::common::{Folder, Program};
 use super::peers::Step;
 
 /// The way of a message.
@@ -27,6 +28,8 @@ pub struct Setup {
     /// The MTA takes chunks.
     pub mta_chunks: bool,
     pub by: By,
+    /// What a shell says before it becomes the session, if it is to say anything.
+    pub before: String,
     /// The content of its messages.
     pub messages: Vec<Vec<u8>>,
 }
@@ -35,7 +38,7 @@ pub struct Setup {
 pub fn setups() -> Vec<Setup> {
     let setup = |name, by, chunks, (pipelining, mta_chunks), sizes: &[usize]| {
         let messages = sizes.iter().map(|&size| message(size)).collect();
-        Setup { name, chunks, pipelining, mta_chunks, by, messages }
+        Setup { name, chunks, pipelining, mta_chunks, by, before: String::new(), messages }
     };
     vec![
         setup("relay", By::Relay, None, (false, false), &[700, 30_000]),
@@ -82,6 +85,19 @@ fn as_data(content: &[u8]) -> Vec<u8> {
 }
 
 impl Setup {
+    /// The same, behind what a shell says.
+    pub fn behind(self, before: &str) -> Setup {
+        Setup { before: before.to_owned(), ..self }
+    }
+
+    /// What is started.
+    pub fn command(&self, folder: &Folder) -> Command {
+        match self.before.as_str() {
+            "" => Program::command(&folder.file("")),
+            before => Program::shell(&folder.file(""), &format!("{before}; exec \"$0\" \"$@\"")),
+        }
+    }
+
     /// What the client does.
     pub fn steps(&self) -> Vec<Step> {
         let say = |line: String| Step::Say(format!("{line}\r\n").into_bytes());
