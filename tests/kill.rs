@@ -16,15 +16,17 @@
     reason = "a test fails so, and each file is part of this one"
 )]
 
+#[path = "kill/client.rs"]
+mod client;
 mod common;
 #[path = "kill/dice.rs"]
 mod dice;
 #[path = "kill/left.rs"]
 mod left;
+#[path = "kill/mta.rs"]
+mod mta;
 #[path = "kill/outcome.rs"]
 mod outcome;
-#[path = "kill/peers.rs"]
-mod peers;
 #[path = "kill/setup.rs"]
 mod setup;
 #[path = "kill/shortage.rs"]

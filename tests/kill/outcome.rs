@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::client::{Client, End, Seen};
 use super::common::{Folder, PATIENCE, Program, Syslog, Transcript, connection};
-use super::peers::{Client, End, Manners, Mta, Seen, Taken};
+use super::mta::{Manners, Mta, Taken};
 use super::setup::Setup;
 use super::shot::{self, Moment, Shot, Target, Way};
 

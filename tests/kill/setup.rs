@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use super::client::Step;
 use super::common::{Folder, Program};
-use super::peers::Step;
 
 /// The way of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
