@@ -221,8 +221,11 @@ impl Session {
     /// Waits until a peer has sent something, the one we write to takes more,
     /// the time is up or a signal comes.
     fn wait(&mut self, dialogue: &mut Dialogue) {
-        if (sys::terminated() || sys::time_is_up()) && !self.called_off {
-            return self.call_off(dialogue);
+        if sys::terminated() || sys::time_is_up() {
+            if !self.called_off {
+                return self.call_off(dialogue);
+            }
+            self.hurry(dialogue);
         }
         if self.program.is_some() {
             return self.wait_with_program(dialogue);
@@ -278,6 +281,17 @@ impl Session {
             true => &standing::SHUTTING_DOWN,
             false => &standing::SESSION_TOO_LONG,
         });
+    }
+
+    /// The session is to end: a client that takes nothing gets no more time than for its last
+    /// reply.
+    #[cold]
+    fn hurry(&mut self, dialogue: &Dialogue) {
+        let ((_, number), soon) = (dialogue.wait(), Instant::now() + limits::LINGER);
+        let is_soon = matches!(self.waiting, (n, Some(end)) if n == number && end <= soon);
+        if !is_soon && !dialogue.pending(Peer::Client).is_empty() {
+            self.waiting = (number, Some(soon));
+        }
     }
 
     /// How long this wait may still last. A new wait begins with its limit; the
