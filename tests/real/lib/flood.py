@@ -122,7 +122,8 @@ class Crowd:
 
     def hear(self, sock, client):
         if client.script in (LEAVE, RESET):
-            return self.end(sock, client, "left", client.script)
+            failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            return self.end(sock, client, "left" if not failed else os.strerror(failed), client.script)
         try:
             octets = sock.recv(65536)
         except BlockingIOError:
