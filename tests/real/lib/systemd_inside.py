@@ -44,6 +44,9 @@ def verify():
 
 
 def plain_socket(sink):
+    state = os.stat("/var/lib/smtp-wrapper")
+    user = int(run("id", "-u", "smtp-wrapper")[1])
+    ok((state.st_uid, state.st_mode & 0o7777) == (user, 0o700), "systemd-tmpfiles made the state directory", state)
     start("smtp-wrapper.socket")
     real.check_relay(RESULTS, "smtp-wrapper.socket", sink, 25)
     real.check_relay(RESULTS, "smtp-wrapper.socket over IPv6", sink, 25, "::1")
@@ -54,7 +57,6 @@ def plain_socket(sink):
     line = (lines or [""])[0]
     for field in ('"PRIORITY":"6"', '"SYSLOG_FACILITY":"2"', '"_SYSTEMD_UNIT":"smtp-wrapper@'):
         ok(field in line.replace('" : "', '":"'), "the journal's line has " + field, line)
-    user = run("id", "-u", "smtp-wrapper")[1].strip()
     ok('"_UID":"%s"' % user in line.replace('" : "', '":"'), "the session ran as its own user (%s)" % user, line)
     none_left(ok, "after relaying")
 
@@ -213,6 +215,7 @@ def main():
     note(run("systemctl", "--version")[1].splitlines()[0] + ", PID 1 is " + open("/proc/1/comm").read().strip())
     attempt = RESULTS.attempt
     attempt("verify", verify)
+    attempt("rates", rates.check, RESULTS)
     sink = real.Sink()
     attempt("smtp-wrapper.socket", plain_socket, sink)
     attempt("template sockets", templates, sink)
@@ -224,7 +227,6 @@ def main():
     sink.close()
     attempt("without MTA", without_mta)
     run("systemctl", "stop", "smtp-wrapper.socket")
-    attempt("rates", rates.check, RESULTS)
     sink = real.Sink()
     attempt("listen units", listen_units, sink)
     RESULTS.finish()
