@@ -47,6 +47,12 @@ pub fn end_with_parent() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
 }
 
+/// Makes us the parent of what our children leave behind: a resident server's processes, when its first one ends.
+pub fn adopt() -> io::Result<()> {
+    // SAFETY: no pointers are passed.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).map(drop)
+}
+
 /// Moves this process into an empty network with only the loopback interface; false when that is not allowed.
 pub fn private_network() -> io::Result<bool> {
     // SAFETY: no pointers are passed, and no other thread runs yet.

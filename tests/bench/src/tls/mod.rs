@@ -5,9 +5,10 @@ mod client;
 mod openssl;
 
 use crate::figure::{Budget, Figure};
+use crate::front::Front;
 use crate::measure::{Bench, IDLE_SESSIONS, figure, median};
 use crate::process;
-use crate::server::{Front, Server, Subject};
+use crate::server::{Server, Subject};
 use client::{clear_session, client, encrypt, expect, quit, session};
 use openssl::Place;
 use rustls::HandshakeKind;
@@ -113,10 +114,7 @@ impl Bench {
         for _ in 0..IDLE_SESSIONS {
             streams.push(session(server.address, &config)?);
         }
-        let mut sum = 0;
-        for pid in server.sessions()? {
-            sum += process::kib(pid, "smaps_rollup", "Pss").unwrap_or(0);
-        }
+        let sum = process::pss(&server.sessions()?);
         for stream in streams {
             quit(stream)?;
         }
