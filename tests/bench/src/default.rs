@@ -1,8 +1,6 @@
 //! The default session: one as most sites have it, with a configuration (default.toml, compiled), a list, the
 //! providers, S25R with its two answers of DNS, and a log.
 
-use crate::client;
-use crate::count;
 use crate::figure::{Budget, Figure};
 use crate::filters::compile;
 use crate::folder::Folder;
@@ -95,14 +93,7 @@ impl Bench {
     pub fn default_counts(&self) -> io::Result<Vec<Figure>> {
         let counts = count_short(&self.default.session)?;
         let most = |name, value: u64, most| figure(name, None, value as f64, Budget::AtMost(most));
-        let faults = |subject| {
-            let mut faults = [0; 3];
-            for faults in &mut faults {
-                *faults = count::faults(subject, client::short_session)?;
-            }
-            faults.sort_unstable();
-            Ok::<_, io::Error>(faults[1] as f64)
-        };
+        let faults = |subject| Ok::<_, io::Error>(self.faults(subject)? as f64);
         Ok(vec![
             most("user instructions of a default session", counts.instructions, 60_000.0),
             most("system calls of a default session", counts.syscalls, 100.0),

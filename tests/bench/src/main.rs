@@ -15,6 +15,7 @@ mod log;
 mod measure;
 mod mta;
 mod name_server;
+mod peers;
 mod place;
 mod process;
 mod server;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use std::{env, fs, io, thread};
 use tally::{Measured, Tally};
 
-const USAGE: &str = "usage: tests/bench/run [--quick] [--counts] BINARY";
+const USAGE: &str = "usage: tests/bench/run [--quick] [--peers | --counts] BINARY";
 /// A missed time budget is measured anew this often in all, and the best round counts: others share the machine.
 const ROUNDS: usize = 3;
 
@@ -48,6 +49,7 @@ type Measurement = fn(&Bench) -> io::Result<Vec<Figure>>;
 enum Mode {
     Budgets,
     Counts,
+    Peers,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         match word.as_str() {
             "--quick" => quick = true,
             "--counts" => mode = Mode::Counts,
+            "--peers" => mode = Mode::Peers,
             "--floor" => floor = words.next(),
             _ if word.starts_with('-') || binary.is_some() => return usage(),
             _ => binary = Some(word),
@@ -126,6 +129,10 @@ fn run(floor: &str, binary: &str, quick: bool, mode: Mode) -> io::Result<bool> {
     };
     match mode {
         Mode::Counts => bench.print_counts().map(|()| true),
+        Mode::Peers if !private => {
+            Err(io::Error::other("--peers must be root: Postfix, and a network with a name server"))
+        }
+        Mode::Peers => bench.peers(),
         Mode::Budgets => Ok(budgets(&bench, private)),
     }
 }
@@ -150,7 +157,7 @@ fn budgets(bench: &Bench, private: bool) -> bool {
         ("a message over TLS", in_rounds(bench, Bench::encrypted_bulk)),
         ("null filter", in_rounds(bench, Bench::null_filter)),
     ];
-    let launchers = match in_path("tcpserver") {
+    let launchers = match peers::in_path("tcpserver") {
         true => in_rounds(bench, Bench::launchers),
         false => Err(io::Error::other("no tcpserver here (Debian: ucspi-tcp)")),
     };
@@ -169,6 +176,7 @@ fn budgets(bench: &Bench, private: bool) -> bool {
     let mut tally = Tally::default();
     tally.budgets(&results);
     bench.guard(&mut tally);
+    bench.check_readme(&mut tally);
     tally.sum()
 }
 
@@ -185,9 +193,4 @@ fn in_rounds(bench: &Bench, measure: Measurement) -> io::Result<Vec<Figure>> {
         }
     }
     Ok(best)
-}
-
-fn in_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Sessions held open at a time for the memory of an idle one.
 pub const IDLE_SESSIONS: usize = 100;
-const BULK_MESSAGE: usize = 50_000_000;
+pub const BULK_MESSAGE: usize = 50_000_000;
 /// A count is taken until two agree, but not more often: where a reply happens to arrive in two pieces, a count is
 /// higher by a few.
 pub const COUNTS: usize = 9;
@@ -215,6 +215,16 @@ impl Bench {
                 Budget::AtMost(1.0),
             ),
         ])
+    }
+
+    /// Page faults of a short session.
+    pub fn faults(&self, subject: &Subject) -> io::Result<u64> {
+        let mut faults = [0; 3];
+        for faults in &mut faults {
+            *faults = count::faults(subject, client::short_session)?;
+        }
+        faults.sort_unstable();
+        Ok(faults[1])
     }
 
     /// CPU time of a session and the median time to its greeting, both in µs.
