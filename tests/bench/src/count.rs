@@ -119,7 +119,7 @@ pub fn faults(subject: &Subject, play: Play) -> io::Result<u64> {
 fn follow(first: libc::pid_t) -> io::Result<Counts> {
     let mut counts = Counts::default();
     let mut vdso = vdso(first)?;
-    count_next(first, &vdso, &mut counts);
+    count_next(first, &vdso, &mut counts)?;
     proceed(libc::PTRACE_SINGLESTEP, first, 0);
     loop {
         let (pid, status) = match wait(-1) {
@@ -135,7 +135,7 @@ fn follow(first: libc::pid_t) -> io::Result<Counts> {
         }
         match signal {
             libc::SIGTRAP if event == 0 || event == libc::PTRACE_EVENT_EXEC => {
-                count_next(pid, &vdso, &mut counts);
+                count_next(pid, &vdso, &mut counts)?;
                 proceed(libc::PTRACE_SINGLESTEP, pid, 0);
             }
             // A fork in the parent, the first stop in the child.
@@ -168,7 +168,7 @@ fn vdso(pid: libc::pid_t) -> io::Result<Range<u64>> {
 }
 
 /// Counts the instruction that the next step will execute.
-fn count_next(pid: libc::pid_t, vdso: &Range<u64>, counts: &mut Counts) {
+fn count_next(pid: libc::pid_t, vdso: &Range<u64>, counts: &mut Counts) -> io::Result<()> {
     counts.instructions += 1;
     // SAFETY: all-zero is a valid value, and the kernel fills exactly this structure.
     let at = unsafe {
@@ -182,8 +182,12 @@ fn count_next(pid: libc::pid_t, vdso: &Range<u64>, counts: &mut Counts) {
     match octets.map(|octets| octets & 0xffff) {
         Some(SYSCALL) => counts.syscalls += 1,
         Some(CPUID) => counts.cpuid += 1,
-        _ => {}
+        Some(_) => {}
+        None => {
+            return Err(io::Error::other("a session's instructions are for root to look at"));
+        }
     }
+    Ok(())
 }
 
 fn peek(pid: libc::pid_t, address: u64) -> Option<i64> {

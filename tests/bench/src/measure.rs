@@ -133,14 +133,14 @@ impl Bench {
     /// What all processes have more than before, for each session.
     pub fn idle_pss_of(&self, front: Front, subject: &Subject) -> io::Result<f64> {
         let server = Server::start(front, subject, self.cpus.load)?;
-        let before = process::pss(&server.all()?);
+        let before = process::pss(&server.all()?)?;
         let mut clients = Vec::new();
         for _ in 0..IDLE_SESSIONS {
             let mut client = Client::connect(server.address)?;
             client.ehlo()?;
             clients.push(client);
         }
-        let with = process::pss(&server.all()?);
+        let with = process::pss(&server.all()?)?;
         for client in clients {
             client.quit()?;
         }

@@ -41,9 +41,19 @@ pub fn own_cpu(pid: i32) -> Duration {
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
-/// The proportional set sizes of some processes, in KiB. One that has ended meanwhile has no memory.
-pub fn pss(pids: &[i32]) -> u64 {
-    pids.iter().map(|&pid| kib(pid, "smaps_rollup", "Pss").unwrap_or(0)).sum()
+/// The proportional set sizes of some processes, in KiB.
+pub fn pss(pids: &[i32]) -> io::Result<u64> {
+    let mut sum = 0;
+    for &pid in pids {
+        match kib(pid, "smaps_rollup", "Pss") {
+            Ok(pss) => sum += pss,
+            // A session that is no longer dumpable is for root to look at.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            // One that has ended meanwhile has no memory.
+            Err(_) => {}
+        }
+    }
+    Ok(sum)
 }
 
 /// Page faults so far that needed no reading.

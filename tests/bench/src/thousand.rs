@@ -62,7 +62,7 @@ impl Bench {
         if sessions.len() != SESSIONS || !clients.iter().all(Client::has_no_reply) {
             return Err(io::Error::other(format!("not {SESSIONS} sessions that wait")));
         }
-        let pss = process::pss(&sessions) as f64 / 1024.0;
+        let pss = process::pss(&sessions)? as f64 / 1024.0;
         drop(clients);
         server.stop()?;
         let group = before.zip(after).map(|(before, after)| (after as f64 - before as f64) / MIB);

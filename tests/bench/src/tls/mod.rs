@@ -114,7 +114,7 @@ impl Bench {
         for _ in 0..IDLE_SESSIONS {
             streams.push(session(server.address, &config)?);
         }
-        let sum = process::pss(&server.sessions()?);
+        let sum = process::pss(&server.sessions()?)?;
         for stream in streams {
             quit(stream)?;
         }
