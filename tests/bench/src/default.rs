@@ -1,5 +1,5 @@
-//! The default session: one as most sites have it, with a configuration (default.toml, compiled), a list, the
-//! providers, S25R with its two answers of DNS, and a log.
+//! The default session: one as most sites have it, with a configuration (default.toml, compiled), the providers,
+//! S25R with its two answers of DNS, and a log.
 
 use crate::figure::{Budget, Figure};
 use crate::filters::compile;
@@ -11,15 +11,16 @@ use crate::server::Subject;
 use crate::thousand::SESSIONS;
 use std::io;
 
-/// Where default.toml, and the floor that asks DNS, expect the name server; a client's name is the port's.
-pub const NAME_SERVER: u16 = 8053;
+/// Where default.toml, and the floor that asks DNS, expect the name server.
+const NAME_SERVER: u16 = 8053;
+/// And the one by which each client has the name of a dial-up line.
 const NAME_SERVER_OF_SUSPECTS: u16 = 8054;
 
 const CONFIG: &str = include_str!("../default.toml");
 const LIST: &str = include_str!("../allow.list");
 
 /// The subjects, and the floor that asks the same questions of DNS.
-pub struct Default {
+pub struct DefaultSession {
     pub session: Subject,
     /// The same, whose client has the name of a dial-up line.
     pub suspect: Subject,
@@ -32,7 +33,7 @@ pub struct Default {
     _folder: Folder,
 }
 
-impl Default {
+impl DefaultSession {
     pub fn new(logged: &Subject, floor: &str) -> io::Result<Self> {
         name_server::start(NAME_SERVER, name_server::MAIL)?;
         name_server::start(NAME_SERVER_OF_SUSPECTS, name_server::DIAL_UP)?;

@@ -1,13 +1,12 @@
 //! What filters and their configuration cost.
 
-use crate::client::Client;
 use crate::count;
 use crate::figure::{Budget, Figure};
 use crate::folder::Folder;
 use crate::front::Front;
 use crate::measure::{Bench, count_short, figure, median};
 use crate::name_server;
-use crate::server::{Server, Subject};
+use crate::server::Subject;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
@@ -154,13 +153,7 @@ impl Bench {
         let subject = self.logged.with(&["-f", &script.to_string_lossy()]);
         let mut speeds = Vec::new();
         for _ in 0..self.scale.repetitions {
-            let server = Server::start(Front::Launcher, &subject, self.cpus.server)?;
-            let mut client = Client::connect(server.address)?;
-            client.ehlo()?;
-            let took = client.send(NULL_MESSAGE)?;
-            client.quit()?;
-            server.stop()?;
-            speeds.push(NULL_MESSAGE as f64 / 1e6 / took.as_secs_f64());
+            speeds.push(self.speed(Front::Launcher, &subject, NULL_MESSAGE)?);
         }
         Ok(vec![figure(
             "20 MB message through `filters/null.sh`, MB/s",

@@ -23,7 +23,7 @@ mod tally;
 mod thousand;
 mod tls;
 
-use default::Default;
+use default::DefaultSession;
 use figure::Figure;
 use log::Log;
 use measure::{Bench, Scale};
@@ -122,7 +122,7 @@ fn run(floor: &str, binary: &str, quick: bool, mode: Mode) -> io::Result<bool> {
         scale,
         floor: Subject::new(floor, &[]),
         plain: Subject::new(binary, &["--log", "none"]),
-        default: Default::new(&logged, floor)?,
+        default: DefaultSession::new(&logged, floor)?,
         logged,
         mta,
         log_lines: Arc::clone(&log.lines),

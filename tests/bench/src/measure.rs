@@ -2,7 +2,7 @@
 
 use crate::client::{self, Client};
 use crate::count::{self, Counts};
-use crate::default::Default;
+use crate::default::DefaultSession;
 use crate::figure::{Budget, Figure};
 use crate::front::Front;
 use crate::mta::Mta;
@@ -41,7 +41,7 @@ pub struct Bench {
     /// The program as it is normally run, logging to a socket that is read.
     pub logged: Subject,
     /// As most sites run it.
-    pub default: Default,
+    pub default: DefaultSession,
     pub mta: Mta,
     /// Lines read from that socket.
     pub log_lines: Arc<AtomicU64>,
@@ -106,17 +106,21 @@ impl Bench {
         let mut speeds = [const { Vec::new() }; 2];
         for _ in 0..self.scale.repetitions {
             for (speeds, subject) in speeds.iter_mut().zip([&self.floor, &self.plain]) {
-                let server = Server::start(Front::Launcher, subject, self.cpus.server)?;
-                let mut client = Client::connect(server.address)?;
-                client.ehlo()?;
-                let took = client.send(BULK_MESSAGE)?;
-                client.quit()?;
-                server.stop()?;
-                speeds.push(BULK_MESSAGE as f64 / 1e6 / took.as_secs_f64());
+                speeds.push(self.speed(Front::Launcher, subject, BULK_MESSAGE)?);
             }
         }
         let [floor, plain] = speeds.map(median);
         Ok(vec![figure("50 MB message, MB/s", Some(floor), plain, Budget::Share(0.9))])
+    }
+
+    /// Of a message of this size, in MB/s.
+    pub fn speed(&self, front: Front, subject: &Subject, size: usize) -> io::Result<f64> {
+        let server = Server::start(front, subject, self.cpus.server)?;
+        let mut client = Client::idle(server.address)?;
+        let took = client.send(size)?;
+        client.quit()?;
+        server.stop()?;
+        Ok(size as f64 / 1e6 / took.as_secs_f64())
     }
 
     /// Memory that an idle session adds, shared pages divided among those who share them.
@@ -136,9 +140,7 @@ impl Bench {
         let before = process::pss(&server.all()?)?;
         let mut clients = Vec::new();
         for _ in 0..IDLE_SESSIONS {
-            let mut client = Client::connect(server.address)?;
-            client.ehlo()?;
-            clients.push(client);
+            clients.push(Client::idle(server.address)?);
         }
         let with = process::pss(&server.all()?)?;
         for client in clients {
@@ -166,8 +168,7 @@ impl Bench {
 
     fn peak_of(&self, size: usize) -> io::Result<f64> {
         let server = Server::start(Front::Launcher, &self.plain, self.cpus.server)?;
-        let mut client = Client::connect(server.address)?;
-        client.ehlo()?;
+        let mut client = Client::idle(server.address)?;
         client.send(size)?;
         let mut greatest = 0;
         for pid in server.sessions()? {

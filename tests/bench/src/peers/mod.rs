@@ -5,11 +5,10 @@ mod readme;
 
 pub use programs::in_path;
 
-use crate::client::Client;
 use crate::count::Counts;
 use crate::front::Front;
 use crate::measure::{BULK_MESSAGE, Bench, count_short, median};
-use crate::server::{Server, Subject};
+use crate::server::Subject;
 use crate::tally::Tally;
 use crate::{name_server, place};
 use programs::Programs;
@@ -119,7 +118,9 @@ impl Bench {
             for ((peer, name), figures) in peers.iter().zip(NAMES).zip(&mut figures) {
                 let (cpu, greeting) =
                     self.sessions(peer.front, &peer.subject).map_err(|error| of(name, error))?;
-                let speed = self.speed(peer).map_err(|error| of(name, error))?;
+                let speed = self
+                    .speed(peer.front, &peer.subject, BULK_MESSAGE)
+                    .map_err(|error| of(name, error))?;
                 for (figures, one) in figures.iter_mut().zip([cpu, greeting, speed]) {
                     figures.push(one);
                 }
@@ -137,16 +138,6 @@ impl Bench {
             rows.push(Row { cpu, greeting, idle, speed, counts });
         }
         Ok(rows)
-    }
-
-    fn speed(&self, peer: &Peer) -> io::Result<f64> {
-        let server = Server::start(peer.front, &peer.subject, self.cpus.server)?;
-        let mut client = Client::connect(server.address)?;
-        client.ehlo()?;
-        let took = client.send(BULK_MESSAGE)?;
-        client.quit()?;
-        server.stop()?;
-        Ok(BULK_MESSAGE as f64 / 1e6 / took.as_secs_f64())
     }
 }
 
