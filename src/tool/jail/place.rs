@@ -13,7 +13,7 @@ use std::os::unix::fs::{
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, Dev, FileType, Mode, mknodat, stat};
 
 use super::read;
 use crate::file;
@@ -158,7 +158,8 @@ impl Place {
         let path = Path::new(NOWHERE);
         let to = self.way_to(path)?;
         if !to.symlink_metadata().is_ok_and(|meta| meta.file_type().is_char_device()) {
-            let device = path.metadata().context(NOWHERE)?.rdev();
+            #[allow(clippy::unnecessary_cast)] // Its width differs between systems.
+            let device = stat(path).context(NOWHERE)?.st_rdev as Dev;
             let mode = Mode::from_raw_mode(0o666);
             if let Err(error) = mknodat(CWD, &to, FileType::CharacterDevice, mode, device) {
                 let to = to.display();
