@@ -8,14 +8,14 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, setpgid, waitpid};
 
-use crate::activation::{self, Client};
 use crate::sys;
 
 /// How a program ended.
@@ -43,6 +43,17 @@ impl Child {
         let child = sys::spawn(command.process_group(0))?;
         let group = Pid::from_child(&child);
         Ok(Child { group, ended: Cell::new(None), group_is_let_be: Cell::new(false) })
+    }
+
+    /// Forks; `None` in the new process, which is to end by itself.
+    pub(crate) fn fork() -> io::Result<Option<Child>> {
+        let Some(group) = sys::fork()? else {
+            let _ = setpgid(None, None);
+            return Ok(None);
+        };
+        // Both do it, and whoever comes first is early enough.
+        let _ = setpgid(Some(group), Some(group));
+        Ok(Some(Child { group, ended: Cell::new(None), group_is_let_be: Cell::new(false) }))
     }
 
     /// How it ended, once it has.
@@ -135,16 +146,16 @@ const NOT_FOR_PROGRAMS: [&str; 19] = [
     "WATCHDOG_USEC",
 ];
 
-/// The environment of a program: ours, and the client as a supervisor of the
-/// UCSPI kind, or systemd, would tell it.
-pub(crate) fn tell_client(command: &mut Command, client: &Client) {
+/// The environment of a program: ours, and the client and its end of the connection as a
+/// supervisor of the UCSPI kind, or systemd, would tell it.
+pub(crate) fn tell_client(command: &mut Command, client: SocketAddr, local: Option<SocketAddr>) {
     for name in NOT_FOR_PROGRAMS {
         command.env_remove(name);
     }
-    let (ip, port) = (client.ip.to_string(), client.port.to_string());
+    let (ip, port) = (client.ip().to_string(), client.port().to_string());
     command.env("PROTO", "TCP").env("TCPREMOTEIP", &ip).env("TCPREMOTEPORT", &port);
     command.env("REMOTE_ADDR", &ip).env("REMOTE_PORT", &port);
-    if let Some(local) = activation::local() {
+    if let Some(local) = local {
         command.env("TCPLOCALIP", local.ip().to_string());
         command.env("TCPLOCALPORT", local.port().to_string());
     }

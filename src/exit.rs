@@ -1,6 +1,10 @@
 //! Exit statuses (sysexits.h). Whatever the client does, a session ends with
 //! 0: systemd keeps failed instances, and they count against the limits.
 
+/// An exit status. Not the standard library's, which one cannot look into: for musl, `main` gives C a
+/// number.
+pub type Code = u8;
+
 /// The end was the client's doing.
 pub const OK: u8 = 0;
 /// `check` found an error; `report` could read its logs only in part, or knows no line.

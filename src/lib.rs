@@ -21,7 +21,7 @@
 
 pub mod activation;
 #[cfg(target_env = "musl")]
-pub mod allocator;
+mod allocator;
 pub mod balancer;
 mod child;
 pub mod cli;
@@ -34,6 +34,7 @@ pub mod encryption;
 pub mod exit;
 mod file;
 pub mod filter;
+mod guard;
 pub mod host;
 mod io;
 pub mod limits;
@@ -42,7 +43,7 @@ pub mod log;
 pub mod providers;
 pub mod proxy;
 pub mod s25r;
-mod sandbox;
+pub mod sandbox;
 mod session;
 pub mod smtp;
 pub mod spool;
@@ -58,7 +59,6 @@ pub mod upstream;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use activation::{Client, NoClient};
 use balancer::NoHeader;
@@ -71,7 +71,7 @@ use smtp::standing::{self, Standing};
 
 /// The program, given its arguments without its name.
 #[must_use]
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn run(args: impl IntoIterator<Item = OsString>) -> exit::Code {
     let asked = match cli::parse(args, std::env::var_os(cli::OPTIONS_VARIABLE)) {
         Ok(asked) => asked,
         Err(error) => return refuse_to_start(<(LogTo, Style)>::default(), &error),
@@ -82,17 +82,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return refuse_to_start(asked.log(), &error);
     }
     match asked.mode {
-        Mode::Session => match asked.load() {
-            Ok(loaded) => serve(loaded),
-            Err(error) => refuse_to_start(asked.log(), &error),
-        },
+        Mode::Session => {
+            sandbox::close_strays();
+            match asked.load() {
+                Ok(loaded) => serve(loaded),
+                Err(error) => refuse_to_start(asked.log(), &error),
+            }
+        }
         Mode::Help => terminal::print(&cli::help()),
         Mode::Version => terminal::print(concat!("smtp-wrapper ", env!("CARGO_PKG_VERSION"), "\n")),
         mode => terminal::end(run_tool(mode, &asked)),
     }
 }
 
-fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
+fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<exit::Code> {
     sys::leave_out_backtraces();
     match mode {
         Mode::Listen => tool::listen::run(asked),
@@ -108,7 +111,7 @@ fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<ExitCode> {
 }
 
 /// One session on fd 0.
-fn serve(loaded: Loaded) -> ExitCode {
+fn serve(mut loaded: Loaded) -> exit::Code {
     let to = (loaded.settings.log, loaded.settings.style);
     crash::install(to);
     let mut log = Log::new(to);
@@ -117,9 +120,7 @@ fn serve(loaded: Loaded) -> ExitCode {
     }
     match activation::client() {
         Ok(client) => {
-            if let Some(wanted) = &loaded.settings.sandbox
-                && let Err(why) = sandbox::enter(wanted, &mut log)
-            {
+            if let Err(why) = sandbox::enter(&mut loaded, &client, &mut log) {
                 return turn_away(&mut log, &standing::BAD_CONFIGURATION, &why);
             }
             match &loaded.settings.proxy_from {
@@ -132,12 +133,12 @@ fn serve(loaded: Loaded) -> ExitCode {
         }
         Err(NoClient::Gone) => {
             no_session(&mut log, Level::Info, "client-left", &NoClient::Gone);
-            ExitCode::from(exit::OK)
+            exit::OK
         }
         // Here fd 1 is the terminal too, and fd 2 leads nowhere any more.
         Err(NoClient::Terminal) => {
             let _ = terminal::print(&format!("smtp-wrapper: {}\n", NoClient::Terminal));
-            ExitCode::from(exit::CONFIGURATION)
+            exit::CONFIGURATION
         }
         Err(why) => turn_away(&mut log, &standing::UNKNOWN_PEER, &why),
     }
@@ -145,18 +146,18 @@ fn serve(loaded: Loaded) -> ExitCode {
 
 /// A balancer does not say who its client is. Whoever it is, there is no session
 /// with it, and nothing to be said that it would understand.
-fn not_introduced(log: &mut Log, client: &Client, why: &NoHeader) -> ExitCode {
+fn not_introduced(log: &mut Log, client: &Client, why: &NoHeader) -> exit::Code {
     let level = if matches!(why, NoHeader::Looked) { Level::Info } else { Level::Error };
     let mut line = log.session(client);
     line.begin().word(" session=", "none").word(" end=", "no-proxy-header");
     line.outside(" why=", why.to_string().as_bytes());
     log.line(level, &mut line);
-    ExitCode::from(exit::OK)
+    exit::OK
 }
 
 /// The command line or the configuration is wrong. Whoever typed it is told; a
 /// client is told to come back.
-fn refuse_to_start(to: (LogTo, Style), error: &dyn Display) -> ExitCode {
+fn refuse_to_start(to: (LogTo, Style), error: &dyn Display) -> exit::Code {
     if let Err(NoClient::Terminal | NoClient::Unknown(_)) = activation::client() {
         return terminal::complain(error);
     }
@@ -168,12 +169,12 @@ fn refuse_to_start(to: (LogTo, Style), error: &dyn Display) -> ExitCode {
 }
 
 /// Tells the client to come back, and the log why.
-fn turn_away(log: &mut Log, reply: &Standing, why: &dyn Display) -> ExitCode {
+fn turn_away(log: &mut Log, reply: &Standing, why: &dyn Display) -> exit::Code {
     no_session(log, Level::Error, reply.rule, why);
     let mut wire = Vec::new();
     reply.encode(&mut wire);
     crash::say(&wire);
-    ExitCode::from(exit::CONFIGURATION)
+    exit::CONFIGURATION
 }
 
 /// The log's line of a process that came to no session.

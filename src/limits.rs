@@ -49,6 +49,10 @@ pub const RECIPIENTS: usize = 1000;
 /// the same number as Postfix's smtpd_hard_error_limit.
 pub const ERRORS: u32 = 20;
 
+/// Descriptors of a session that starts no programs: client, MTA, log, supervisor, ten for
+/// DNS, and a file for each list and for what is shared.
+pub const DESCRIPTORS: u64 = 256;
+
 /// Refused recipients that have a line in the log, in a session; those behind
 /// are only counted in the session's, so that a stranger cannot fill the log.
 pub const LOGGED_REFUSALS: u32 = 1000;

@@ -119,16 +119,20 @@ impl Spool {
 
 /// Opens a file without a name.
 fn nameless(directory: &Path) -> io::Result<OwnedFd> {
-    let temporary = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let shared = [temporary, Some("/var/tmp".into()), Some("/tmp".into())];
     let mut outcome = without_name(directory).or_else(|_| named_for_a_moment(directory));
-    for shared in shared.iter().flatten() {
+    for shared in shared() {
         if outcome.is_ok() {
             break;
         }
-        outcome = without_name(shared).or_else(|_| alone_for_a_moment(shared));
+        outcome = without_name(&shared).or_else(|_| alone_for_a_moment(&shared));
     }
     outcome.map_err(io::Error::from)
+}
+
+/// Directories that are tried if there is no place in ours.
+pub(crate) fn shared() -> impl Iterator<Item = PathBuf> {
+    let temporary = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    temporary.into_iter().chain(["/var/tmp".into(), "/tmp".into()])
 }
 
 #[cfg(target_os = "linux")]

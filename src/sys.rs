@@ -9,13 +9,24 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod cage;
+
+#[cfg(target_env = "musl")]
+use std::ffi::OsString;
+#[cfg(target_os = "linux")]
+use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use rustix::process::Pid;
 
 static TERMINATED: AtomicBool = AtomicBool::new(false);
 static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
@@ -56,11 +67,70 @@ pub(crate) fn leave_out_backtraces() {
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
 }
 
+/// Forks; `None` in the new process. Only while there is one thread.
+///
+/// # Errors
+/// The system has no more processes, or memory.
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: a session has one thread, so the new process may do all that this one may.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(Pid::from_raw(pid)),
+    }
+}
+
 /// Ends the process, and nothing else: what the standard library would tidy up
 /// before, the kernel takes as a whole.
 pub fn exit(status: u8) -> ! {
     // SAFETY: nothing is returned to, so nothing can miss what is not tidied up.
     unsafe { libc::_exit(status.into()) }
+}
+
+/// What the standard library would do before `main`, as far as it is needed; gives the arguments
+/// without the program's name. The standard library does not know them.
+///
+/// # Safety
+/// Called first, with what C's `main` is given.
+#[cfg(target_env = "musl")]
+#[inline(always)]
+pub unsafe fn begin(
+    count: libc::c_int,
+    words: *const *const libc::c_char,
+) -> impl Iterator<Item = OsString> {
+    // What is opened must not become one of the three that were left closed.
+    let mut standard = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: three entries, which live through the call; the path is a C string. That the pipe of
+    // somebody who has gone ends the process has to be ignored: pipes have no flag for it as sockets have.
+    unsafe {
+        libc::poll(standard.as_mut_ptr(), 3, 0);
+        for _ in standard.iter().filter(|entry| entry.revents & libc::POLLNVAL != 0) {
+            libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        }
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+    (1..usize::try_from(count).unwrap_or(0)).map(move |n| {
+        // SAFETY: there are `count` of them, each a string that lives as long as the process.
+        let word = unsafe { CStr::from_ptr(*words.add(n)) };
+        OsStr::from_bytes(word.to_bytes()).to_owned()
+    })
+}
+
+/// The path that the program was started by, as far as that is known.
+#[must_use]
+pub(crate) fn started_as() -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: the kernel's text, which lives as long as the process.
+        let path = unsafe {
+            match libc::getauxval(libc::AT_EXECFN) {
+                0 => return None,
+                path => CStr::from_ptr(path as *const libc::c_char),
+            }
+        };
+        Some(PathBuf::from(OsStr::from_bytes(path.to_bytes())))
+    }
+    #[cfg(not(target_os = "linux"))]
+    std::env::args_os().next().map(PathBuf::from)
 }
 
 /// From here on the end of a child ends a wait, too.

@@ -2,15 +2,14 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use crate::exit;
 
 /// Prints a text that was asked for; complains if that cannot be.
 #[must_use]
-pub(crate) fn print(text: &str) -> ExitCode {
+pub(crate) fn print(text: &str) -> exit::Code {
     match write(text) {
-        Ok(()) => ExitCode::from(exit::OK),
+        Ok(()) => exit::OK,
         Err(error) => complain(&format_args!("standard output: {error}")),
     }
 }
@@ -30,14 +29,14 @@ pub(crate) fn write(text: &str) -> io::Result<()> {
 
 /// Says what is wrong with how we were started.
 #[must_use]
-pub(crate) fn complain(what: &dyn Display) -> ExitCode {
+pub(crate) fn complain(what: &dyn Display) -> exit::Code {
     let _ = writeln!(io::stderr(), "smtp-wrapper: {what}");
-    ExitCode::from(exit::CONFIGURATION)
+    exit::CONFIGURATION
 }
 
 /// Ends a tool: its exit status, or why it could not go on.
 #[must_use]
-pub(crate) fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+pub(crate) fn end(outcome: anyhow::Result<exit::Code>) -> exit::Code {
     outcome.unwrap_or_else(|error| complain(&format_args!("{error:#}")))
 }
 

@@ -8,9 +8,11 @@
 
 mod common;
 
+use std::thread;
 use std::time::Duration;
 
-use common::{Act, Client, Script, Session, each, lines};
+use common::{Act, Client, Folder, Program, Script, Session, connection, each, lines};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 
 /// Stages whose reply the client has, and now it is the client's turn.
 const ANSWERED: &[&str] = &["EHLO", "MAIL", "RCPT", "DATA", "."];
@@ -262,4 +264,23 @@ fn sigterm_on_the_mtas_turn() {
             _ => drop(s.mta_has_no_message()),
         }
     });
+}
+
+#[test]
+fn sigterm_waits_no_longer_for_a_client_that_reads_nothing_than_for_its_last_reply() {
+    let (ours, theirs) = connection();
+    // Little is on its way to it.
+    set_socket_recv_buffer_size(&ours, 1).expect("SO_RCVBUF");
+    set_socket_send_buffer_size(&theirs, 1).expect("SO_SNDBUF");
+    let long = Act::from(("214-2.0.0 and so on\n".repeat(100) + "214 2.0.0 x").as_str());
+    let folder = Folder::fresh();
+    let command = Program::command(&folder.file(""));
+    let mut s = Session::on(ours, theirs, Script::polite().on("HELP", long), folder, command, &[]);
+    s.client.sends(&b"HELP\r\n".repeat(200));
+    s.mta.waits_for("HELP\r\nHELP\r\n");
+    thread::sleep(Duration::from_millis(500));
+    s.program.terminate();
+    assert_eq!(s.program.status(), Some(0));
+    s.took_less_than(Duration::from_secs(6));
+    s.logs(1, "session=end end=session.shutting-down");
 }

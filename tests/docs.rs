@@ -452,6 +452,28 @@ fn the_readme_begins_with_the_two_commands() {
     assert!(shown.contains(&COMMANDS[1]));
 }
 
+/// That a stated score is the real one is checked where systemd is (tests/real/systemd).
+#[test]
+fn the_scores_of_units_in_the_readme_are_those_that_the_units_state() {
+    let mut units = 0;
+    for unit in Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").read_dir().unwrap() {
+        let unit = unit.unwrap();
+        let text = fs::read_to_string(unit.path()).unwrap();
+        let mut lines = text.lines();
+        let Some(stated) = lines.find_map(|line| line.strip_prefix("# systemd-analyze security: "))
+        else {
+            continue;
+        };
+        let score = stated.split(' ').next().unwrap_or_default();
+        let head = format!("| `systemd/{}` |", unit.file_name().display());
+        let row = README.lines().find(|line| line.starts_with(&head));
+        let end = format!("| {score} |");
+        assert!(row.is_some_and(|row| row.ends_with(&end)), "README: no row {head} … {end}");
+        units += 1;
+    }
+    assert_eq!(units, 3);
+}
+
 #[test]
 fn documents_name_only_what_is_in_the_project() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -62,6 +62,8 @@ pub struct Dns {
     pub resolv_conf: &'static str,
     /// How long all answers may take together.
     pub time_limit: Duration,
+    /// What `resolv_conf` says, if it was read beforehand.
+    pub(crate) known: Option<(dns::Config, Option<String>)>,
 }
 
 /// What holds without the table.
@@ -70,6 +72,7 @@ pub(super) static USUAL: Dns = Dns {
     named: Vec::new(),
     resolv_conf: RESOLV_CONF,
     time_limit: limits::DNS,
+    known: None,
 };
 
 impl Dns {
@@ -94,7 +97,7 @@ impl Dns {
         if let (Resolver::System, Some((key, _))) = (resolver, own.iter().find(|(_, set)| *set)) {
             return Err(keys.wrong(key, "goes with resolver = \"stub\": the system has its own"));
         }
-        Ok(Dns { resolver, named, resolv_conf, time_limit })
+        Ok(Dns { resolver, named, resolv_conf, time_limit, known: None })
     }
 
     /// The name servers, and what was wrong with the file that names them: without
@@ -104,6 +107,9 @@ impl Dns {
         if !self.named.is_empty() {
             return (dns::Config::of(self.named.clone()), None);
         }
+        if let Some(known) = &self.known {
+            return known.clone();
+        }
         match dns::Config::read(Path::new(self.resolv_conf)) {
             Ok(config) => (config, None),
             Err(error) => {
@@ -112,6 +118,16 @@ impl Dns {
                 let here = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), PORT);
                 (dns::Config::of(vec![here]), Some(what))
             }
+        }
+    }
+}
+
+impl super::Settings {
+    /// Reads what names the name servers, if that is to be read at all.
+    pub(crate) fn read_servers(&mut self) {
+        if self.dns().named.is_empty() {
+            let known = Some(self.dns().servers());
+            self.dns = Some(Box::new(Dns { known, ..self.dns().clone() }));
         }
     }
 }

@@ -7,7 +7,7 @@ mod dns;
 pub mod document;
 pub mod keys;
 mod names;
-mod sandbox;
+pub(crate) mod sandbox;
 pub mod sections;
 pub mod settings;
 mod text;
@@ -27,11 +27,12 @@ use crate::filter::chain::Chain;
 use crate::filter::policy::Policy;
 use crate::filter::{KINDS, Kind};
 use crate::list::Place;
+use crate::upstream::Waiting;
 use document::{Document, Entry, Table, Value};
 use keys::{BadKey, Keys, ListFiles};
 
 pub use dns::{Dns, Resolver};
-pub use sandbox::{SandboxSettings, User};
+pub use sandbox::{Cage, SandboxSettings, User};
 pub use settings::{Identity, LogTo, Profile, RejectAt, Settings, Style};
 pub use trace::Traces;
 
@@ -121,6 +122,11 @@ pub struct Loaded {
     pub lists: Vec<Place>,
     /// What changes with its text.
     pub edition: [u64; 7],
+    /// Nothing that is known keeps the MTA from relaying for strangers, and the log has not been
+    /// told so of this edition.
+    pub unguarded: Option<u64>,
+    /// The MTAs that are programs, ready to be started.
+    pub(crate) programs: Vec<(usize, io::Result<Waiting>)>,
 }
 
 /// Reads the configuration; `overrides` is what overrides the file. Compiled forms,

@@ -20,7 +20,41 @@ pub(super) const KEYS: &[Key] = &[
         value: "directory",
         help: "what is its root directory from then on; goes with user (none)",
     },
+    Key {
+        name: "mode",
+        value: "auto, off or required",
+        help: "whether the kernel keeps a session from all it does not need (auto: as far as it can)",
+    },
+    Key {
+        name: "connect",
+        value: "list",
+        help: "ports that filters of type program may connect to (all)",
+    },
+    Key {
+        name: "write",
+        value: "list",
+        help: "directories that filters of type program may write to, beside state and TMPDIR (none)",
+    },
 ];
+
+/// Whether a session gives up what it does not need (`mode` of `[sandbox]`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cage {
+    /// What the kernel has for it.
+    #[default]
+    Auto,
+    /// No.
+    Off,
+    /// All of it, or there is no session.
+    Required,
+}
+
+/// The words for it.
+pub(crate) const CAGES: &[(&str, Cage)] =
+    &[("auto", Cage::Auto), ("off", Cage::Off), ("required", Cage::Required)];
+
+/// What a port may be.
+const WANTS_PORTS: &str = "must be ports in quotes, as in [\"783\", \"3310\"]";
 
 /// What a user may be.
 const WANTS: &str = "must be a name, name:group or uid:gid, and not root";
@@ -32,6 +66,12 @@ pub struct SandboxSettings {
     pub user: Option<User>,
     /// What its root directory becomes.
     pub chroot: Option<&'static Path>,
+    /// Whether the kernel keeps it from all that it does not need.
+    pub mode: Cage,
+    /// Ports that programs may connect to; none: all.
+    pub connect: Vec<u16>,
+    /// Directories that programs may write to, beside those of all sessions.
+    pub write: Vec<&'static Path>,
 }
 
 /// A user as it is written: names, or numbers.
@@ -91,6 +131,14 @@ impl SandboxSettings {
         if let Some(path) = keys.text("chroot")? {
             read.change_root(path).map_err(|what| keys.wrong("chroot", what))?;
         }
+        read.mode = keys.choice("mode", CAGES)?.unwrap_or_default();
+        for port in keys.texts("connect")?.unwrap_or_default() {
+            let port = port.parse().ok().filter(|port| *port != 0);
+            read.connect.push(port.ok_or_else(|| keys.wrong("connect", WANTS_PORTS))?);
+        }
+        for path in keys.texts("write")?.unwrap_or_default() {
+            read.write.push(directory(path).map_err(|what| keys.wrong("write", what))?);
+        }
         Ok(read)
     }
 
@@ -126,6 +174,11 @@ impl SandboxSettings {
 }
 
 impl super::Settings {
+    /// Whether the session is kept by the kernel from all that it does not need.
+    pub(crate) fn cage(&self) -> Cage {
+        self.sandbox.as_ref().map_or(Cage::Auto, |sandbox| sandbox.mode)
+    }
+
     /// What a session gives up, for an option to change.
     pub(crate) fn sandbox(&mut self) -> &mut SandboxSettings {
         self.sandbox.get_or_insert_default()

@@ -17,6 +17,7 @@ use super::policy::Policy;
 use super::scope::Scope;
 use super::{Facts, Filter, Ground, reply, usual};
 use crate::activation::Client;
+use crate::sandbox::Needs;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
@@ -147,6 +148,19 @@ impl Chain {
     #[must_use]
     pub fn needs_host(&self, client: &Client) -> bool {
         self.links.iter().any(|link| link.needs_host(client))
+    }
+
+    /// What the filters need, beside what relaying takes.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::NOTHING;
+        for link in &self.links {
+            needs |= link.needs();
+            if link.stages.has(Stage::Message) {
+                needs |= Needs::SPOOL;
+            }
+        }
+        needs
     }
 
     /// Does a filter keep strangers from using the MTA as a relay?

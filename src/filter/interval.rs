@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Facts, Filter, Ground, Key, Kind, Stop, Verdict};
 use crate::config::keys::{BadKey, Keys};
+use crate::sandbox::Needs;
 use crate::smtp::refusal::{Refusal, RefusalCode};
 use crate::stage::{Stage, Stages};
 use crate::state::intervals;
@@ -43,6 +44,10 @@ fn build(keys: &Keys<'_>) -> Result<Box<dyn Filter>, BadKey> {
 }
 
 impl Filter for Interval {
+    fn needs(&self) -> Needs {
+        Needs::STATE
+    }
+
     fn stages(&self) -> Stages {
         Stages::only(Stage::Connect)
     }

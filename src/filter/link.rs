@@ -10,6 +10,7 @@ use super::scope::{Scope, name_client};
 use super::{Facts, Filter, Ground, Stop, Verdict, Woken, reply};
 use crate::activation::Client;
 use crate::limits;
+use crate::sandbox::Needs;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
@@ -184,6 +185,15 @@ impl Link {
     /// Does it need the client's host names?
     pub(super) fn needs_host(&self, client: &Client) -> bool {
         self.scope_needs_host(client) || self.filter.needs_host(client)
+    }
+
+    /// What it needs, beside what relaying takes.
+    pub(super) fn needs(&self) -> Needs {
+        let held = match self.policy.on_hit {
+            OnHit::Tarpit => Needs::STATE,
+            _ => Needs::NOTHING,
+        };
+        self.filter.needs() | held
     }
 
     /// Does it look at messages, and concern a recipient of this one?

@@ -32,6 +32,7 @@ use crate::activation::Client;
 use crate::config::keys::{BadKey, Keys};
 use crate::dns::Trouble;
 use crate::host;
+use crate::sandbox::Needs;
 use crate::smtp::refusal::Refusal;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
@@ -143,6 +144,11 @@ pub trait Filter {
     /// then when it is asked.
     fn needs_host(&self, _client: &Client) -> bool {
         false
+    }
+
+    /// What it needs to judge, beside what relaying takes.
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
     }
 
     /// Does it keep strangers from using the MTA as a relay?

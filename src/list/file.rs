@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{Stat, stat};
+use rustix::fs::Stat;
 use rustix::io::Errno;
 
 use super::action::Action;
@@ -45,7 +46,14 @@ pub struct ListFile {
 
 enum Form {
     Text(Patterns),
-    Compiled(Box<Compiled>, OnceCell<Patterns>),
+    Compiled(Box<(Compiled, Text)>, OnceCell<Patterns>),
+}
+
+/// The text of a list whose compiled form is used: should that be found to be damaged, a session
+/// has long given up to open files.
+struct Text {
+    file: OwnedFd,
+    stat: Stat,
 }
 
 impl Place {
@@ -56,13 +64,10 @@ impl Place {
     pub fn open(self, compiled: bool) -> Result<ListFile, String> {
         let mut note = None;
         if compiled {
-            let found = match stat(self.path) {
-                Ok(text) => Compiled::open(self.path, &text, self.syntax, self.topic),
-                Err(error) => return Err(self.cannot(&error.into())),
-            };
-            match found {
+            let text = self.open_text()?;
+            match Compiled::open(self.path, &text.stat, self.syntax, self.topic) {
                 Some(Ok(compiled)) => {
-                    let form = Form::Compiled(Box::new(compiled), OnceCell::new());
+                    let form = Form::Compiled(Box::new((compiled, text)), OnceCell::new());
                     return Ok(ListFile {
                         place: self,
                         form,
@@ -97,18 +102,29 @@ impl Place {
         )
     }
 
+    fn open_text(&self) -> Result<Text, String> {
+        let opened = file::open(self.path).and_then(|opened| opened.ok_or(Errno::NOENT.into()));
+        opened.map(|(file, stat)| Text { file, stat }).map_err(|error| self.cannot(&error))
+    }
+
     /// Reads the text.
     fn read(&self, told: &mut dyn FnMut(u32)) -> Result<(Patterns, Stat, &'static str), String> {
-        let cannot = |error: io::Error| self.cannot(&error);
-        let (file, stat) = file::open(self.path)
-            .and_then(|opened| opened.ok_or(Errno::NOENT.into()))
-            .map_err(cannot)?;
-        let octets = file::read_all(&file, &stat, MOST).map_err(cannot)?;
+        let text = self.open_text()?;
+        let (patterns, octets) = self.read_from(&text, told)?;
+        Ok((patterns, text.stat, octets))
+    }
+
+    fn read_from(
+        &self,
+        Text { file, stat }: &Text,
+        told: &mut dyn FnMut(u32),
+    ) -> Result<(Patterns, &'static str), String> {
+        let octets = file::read_all(file, stat, MOST).map_err(|error| self.cannot(&error))?;
         let not_text = |_| format!("{}: is not UTF-8", self.path.display());
         let text = std::str::from_utf8(octets.leak()).map_err(not_text)?;
         let patterns =
             text::read(text, self.syntax, self.topic, told).map_err(|bad| self.bad(&bad))?;
-        Ok((patterns, stat, text))
+        Ok((patterns, text))
     }
 
     fn hit(&self, line: u32, action: Option<Action<'static>>) -> Hit {
@@ -130,14 +146,14 @@ impl ListFile {
     pub(super) fn is_about(&self, subject: Subject<'_>) -> bool {
         match &self.form {
             Form::Text(patterns) => patterns.is_about(subject),
-            Form::Compiled(compiled, _) => compiled.is_about(subject),
+            Form::Compiled(compiled, _) => compiled.0.is_about(subject),
         }
     }
 
     pub(super) fn accepts(&self) -> bool {
         match &self.form {
             Form::Text(patterns) => patterns.accepts,
-            Form::Compiled(compiled, _) => compiled.accepts(),
+            Form::Compiled(compiled, _) => compiled.0.accepts(),
         }
     }
 
@@ -148,14 +164,14 @@ impl ListFile {
             }
             Form::Compiled(compiled, text) => match text.get() {
                 Some(patterns) => patterns.find(subject).map(|mark| (mark.line, mark.action()))?,
-                None => match compiled.find(subject) {
+                None => match compiled.0.find(subject) {
                     Ok(found) => {
                         let (line, action) = found?;
                         let action = Action::parse(&action).ok().flatten();
                         return Some(self.place.hit(line, action.map(Action::into_owned)));
                     }
                     Err(Damaged) => {
-                        let patterns = text.get_or_init(|| self.text_after_all());
+                        let patterns = text.get_or_init(|| self.text_after_all(&compiled.1));
                         patterns.find(subject).map(|mark| (mark.line, mark.action()))?
                     }
                 },
@@ -166,9 +182,9 @@ impl ListFile {
     }
 
     /// The text, when the compiled form was found to be damaged.
-    fn text_after_all(&self) -> Patterns {
+    fn text_after_all(&self, text: &Text) -> Patterns {
         self.note.set(Some(self.place.stale("is damaged")));
-        match self.place.read(&mut |_| {}) {
+        match self.place.read_from(text, &mut |_| {}) {
             Ok((patterns, ..)) => patterns,
             // It was sound when it was compiled, and has not changed since.
             Err(why) => {

@@ -26,7 +26,7 @@ use crate::spool::Spool;
 use crate::stage::Stage;
 use crate::status::Status;
 use crate::sys;
-use crate::upstream::Program;
+use crate::upstream::{Program, Waiting};
 
 /// One session with one client.
 pub(crate) struct Session {
@@ -61,7 +61,9 @@ pub(crate) struct Session {
     /// What the log is to know of the configuration.
     note: Option<String>,
     /// What changes with the configuration's text.
-    edition: [u64; 7],
+    unguarded: Option<u64>,
+    /// The MTAs that are programs, and which they are, until they are called.
+    waiting_programs: Vec<(usize, std::io::Result<Waiting>)>,
     /// The MTA, if it is a program.
     program: Option<Box<Program>>,
     /// How many lines the log has of such programs.
@@ -74,7 +76,8 @@ impl Session {
     /// A session about to begin.
     #[must_use]
     pub(crate) fn new(loaded: Loaded, client: Client, log: Log) -> Self {
-        let Loaded { settings, mut chain, usual, note, lists: _, edition } = loaded;
+        let Loaded { settings, mut chain, usual, note, lists: _, edition: _, unguarded, programs } =
+            loaded;
         if usual && (settings.judge_local || filter::usual_judge(&client)) {
             chain.add_usual(settings.judge_local);
         }
@@ -103,7 +106,8 @@ impl Session {
             naming: Naming::new(wanted),
             host: OnceCell::new(),
             note,
-            edition,
+            unguarded,
+            waiting_programs: programs,
             program: None,
             program_lines: 0,
             encryption: None,
@@ -164,8 +168,11 @@ impl Session {
             }
         };
         self.chain.finish();
-        if dialogue.summary().messages > 0 && !host::is_local(self.client.ip) {
-            self.note_if_unguarded(&dialogue);
+        if let Some(edition) = self.unguarded
+            && dialogue.summary().messages > 0
+            && !host::is_local(self.client.ip)
+        {
+            self.note_if_unguarded(&dialogue, edition);
         }
         self.log_session(&dialogue, ending);
         self.status.stopping();
@@ -214,8 +221,11 @@ impl Session {
     /// Waits until a peer has sent something, the one we write to takes more,
     /// the time is up or a signal comes.
     fn wait(&mut self, dialogue: &mut Dialogue) {
-        if (sys::terminated() || sys::time_is_up()) && !self.called_off {
-            return self.call_off(dialogue);
+        if sys::terminated() || sys::time_is_up() {
+            if !self.called_off {
+                return self.call_off(dialogue);
+            }
+            self.hurry(dialogue);
         }
         if self.program.is_some() {
             return self.wait_with_program(dialogue);
@@ -271,6 +281,17 @@ impl Session {
             true => &standing::SHUTTING_DOWN,
             false => &standing::SESSION_TOO_LONG,
         });
+    }
+
+    /// The session is to end: a client that takes nothing gets no more time than for its last
+    /// reply.
+    #[cold]
+    fn hurry(&mut self, dialogue: &Dialogue) {
+        let ((_, number), soon) = (dialogue.wait(), Instant::now() + limits::LINGER);
+        let is_soon = matches!(self.waiting, (n, Some(end)) if n == number && end <= soon);
+        if !is_soon && !dialogue.pending(Peer::Client).is_empty() {
+            self.waiting = (number, Some(soon));
+        }
     }
 
     /// How long this wait may still last. A new wait begins with its limit; the

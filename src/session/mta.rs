@@ -18,7 +18,7 @@ use crate::proxy;
 use crate::smtp::xclient::{Name, Who};
 use crate::stage::Stage;
 use crate::sys::{self, Wakeup};
-use crate::upstream::{Program, Upstream};
+use crate::upstream::Program;
 
 impl Session {
     /// Calls the MTA that the dialogue wants.
@@ -57,8 +57,11 @@ impl Session {
     /// Connects to the n-th MTA, or starts it.
     fn connect(&mut self, n: usize, waits: bool) -> std::io::Result<OwnedFd> {
         let upstream = self.settings.upstream.nth(n);
-        if let Upstream::Exec(run) = upstream {
-            let (program, mta) = Program::start(run, &self.client, self.host.get())?;
+        if upstream.is_program() {
+            let waiting = self.waiting_programs.iter().position(|(of, _)| *of == n);
+            let waiting = waiting.map(|at| self.waiting_programs.swap_remove(at).1);
+            let waiting = waiting.unwrap_or_else(|| Err(std::io::ErrorKind::NotFound.into()))?;
+            let (program, mta) = waiting.start(&self.client, self.host.get())?;
             self.program = Some(Box::new(program));
             return Ok(mta);
         }

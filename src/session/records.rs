@@ -13,7 +13,7 @@ use crate::log::Level;
 use crate::log::line::Line;
 use crate::stage::Stage;
 use crate::trace::Trace;
-use crate::{file, state, sys};
+use crate::{guard, state, sys};
 
 impl Session {
     /// One line for each recipient whose fate is known.
@@ -101,26 +101,15 @@ impl Session {
         as_such.or(summary.last_refusal).or(self.chain.suspicion())
     }
 
-    /// The MTA took a stranger's message as if it came from this host. Should it relay for
-    /// this host, nothing of ours keeps it from relaying for everybody. Whether it does
-    /// is not to be asked at a client's expense; `check` asks. Told once for each edition of the
-    /// configuration, which takes the state directory to know.
+    /// The MTA took a stranger's message; what that may mean is told once.
     #[cold]
-    pub(super) fn note_if_unguarded(&mut self, dialogue: &Dialogue) {
+    pub(super) fn note_if_unguarded(&mut self, dialogue: &Dialogue, edition: u64) {
         let told_who = self.settings.identity != Identity::None && self.program.is_none();
-        // A program that is asked about messages may well refuse to relay.
-        let guarded = self.chain.guards_mta() || self.chain.stages().has(Stage::Message);
-        if told_who || guarded || dialogue.summary().authenticated.is_some() {
+        if told_who || dialogue.summary().authenticated.is_some() {
             return;
         }
-        let mut edition: Vec<u8> = self.edition.iter().flat_map(|n| n.to_le_bytes()).collect();
-        edition.extend(self.settings.upstream.to_string().bytes());
-        let edition = file::checksum(0, &edition);
         if state::told::first_of(self.settings.state, edition).unwrap_or(false) {
-            self.note(
-                "neither identity nor the filter relay guards the MTA, which took a stranger's \
-                 message: smtp-wrapper check tells whether it would relay for everybody",
-            );
+            self.note(guard::UNGUARDED);
         }
     }
 

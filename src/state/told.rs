@@ -2,13 +2,13 @@
 //! edition of the configuration that it was told of, as the name of an empty file.
 //!
 //! Rejected: the edition in a file. To open and read that is four system calls in each
-//! session that asks; to fail to make a file that is there is one.
+//! session that asks; to look whether there is a file is one.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Access, Mode, OFlags, access, open};
 use rustix::io::Errno;
 
 /// What the names begin with.
@@ -18,12 +18,21 @@ const UNGUARDED: &str = "unguarded.";
 /// to make each other forgotten.
 const MOST: usize = 16;
 
+/// Has this edition been told of?
+pub fn knows(directory: &Path, edition: u64) -> bool {
+    access(directory.join(name(edition)), Access::EXISTS).is_ok()
+}
+
+fn name(edition: u64) -> String {
+    format!("{UNGUARDED}{edition:016x}")
+}
+
 /// Has this edition not been told of? It is, from now on.
 ///
 /// # Errors
 /// The state directory's.
 pub fn first_of(directory: &Path, edition: u64) -> io::Result<bool> {
-    let name = format!("{UNGUARDED}{edition:016x}");
+    let name = name(edition);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     match open(directory.join(&name), flags, Mode::RUSR | Mode::WUSR) {
         Ok(_) => {

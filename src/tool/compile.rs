@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
@@ -27,7 +26,7 @@ pub(super) const OLD: u64 = 400;
 ///
 /// # Errors
 /// The first mistake, or why a file cannot be written.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     if asked.files.is_empty() {
         configuration(asked.source)?;
     }
@@ -37,7 +36,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
             false => list(named(file, asked.source))?,
         }
     }
-    Ok(ExitCode::from(exit::OK))
+    Ok(exit::OK)
 }
 
 /// A configuration and its lists.

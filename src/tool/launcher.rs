@@ -8,7 +8,6 @@
 //! nothing in these tools may read fd 0 or print to fd 1 (`try` copies its
 //! fd 1 first).
 
-use std::ffi::OsString;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
@@ -18,6 +17,8 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use rustix::process::Pid;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stdin};
+
+use crate::sys;
 
 /// What a supervisor tells us about ourselves, and would be untrue of a session.
 const NOT_FOR_SESSIONS: [&str; 12] = [
@@ -79,9 +80,8 @@ fn own_program() -> anyhow::Result<PathBuf> {
         return Ok(path);
     }
     // In a jail without /proc.
-    let name = std::env::args_os().next().map(OsString::into_string);
-    match name {
-        Some(Ok(name)) if name.starts_with('/') => Ok(PathBuf::from(name)),
+    match sys::started_as() {
+        Some(path) if path.is_absolute() => Ok(path),
         _ => bail!("cannot tell my own path here (no /proc?): start me by my full path"),
     }
 }

@@ -14,7 +14,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -43,14 +42,14 @@ const LONG: Duration = Duration::from_secs(3600);
 /// # Errors
 /// When the program cannot be set up to start sessions. What is wrong with an
 /// address is told here, and is an exit status.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     // Each session reads it anew; a mistake is better told now.
     let loaded = asked.load()?;
     let listeners = match sockets::open(&asked.listen) {
         Ok(listeners) => listeners,
         Err(error) => {
             say(format_args!("{error}"));
-            return Ok(ExitCode::from(error.status()));
+            return Ok(error.status());
         }
     };
     let caps = Caps { total: asked.listen.max, per_address: asked.listen.max_per_address };
@@ -103,7 +102,7 @@ impl AcceptLoop {
     }
 
     /// Accepts until SIGTERM.
-    pub(super) fn run(&mut self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&mut self) -> anyhow::Result<exit::Code> {
         self.status.ready(&self.sessions, Instant::now());
         let (mut fds, mut ready) = (Vec::new(), Vec::new());
         while !sys::terminated() {
@@ -134,7 +133,7 @@ impl AcceptLoop {
         }
         self.status.stopping();
         say(format_args!("no longer listening; {} sessions go on", self.sessions.count()));
-        Ok(ExitCode::from(exit::OK))
+        Ok(exit::OK)
     }
 
     /// How long to wait when no client comes.

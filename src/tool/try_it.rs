@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +36,7 @@ const GREETING_WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When a thread, a descriptor or the program's own path cannot be had.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     let Some(doors) = first_free(PORTS) else {
         say(format_args!(
             "ports {} to {} of 127.0.0.1 are all taken; stop the program that listens there \
@@ -45,7 +44,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
             PORTS.start(),
             PORTS.end()
         ));
-        return Ok(ExitCode::from(exit::TEMPORARY));
+        return Ok(exit::TEMPORARY);
     };
     let here = doors.local_addr()?;
     // Sessions get fd 1, see launcher.

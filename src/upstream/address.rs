@@ -93,6 +93,12 @@ impl Address {
         })
     }
 
+    /// Is it a name, for the system's resolver?
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        matches!(self.host, Host::Name(_))
+    }
+
     /// Begins to connect. Whether the MTA answers shows when it is read from:
     /// a refused connection is an error there, so that a session needs neither
     /// a second poll nor a question for the socket's error. Only where another

@@ -17,7 +17,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 pub use address::Address;
-pub(crate) use program::Program;
+pub(crate) use program::{Program, Waiting};
 
 /// Waits until a connection stands, or says why it does not.
 pub type Connected<'a> = dyn Fn(&OwnedFd) -> io::Result<()> + 'a;
@@ -60,6 +60,21 @@ impl Upstream {
     #[must_use]
     pub fn is_program(&self) -> bool {
         matches!(self, Upstream::Exec(_))
+    }
+
+    /// Its port, if it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Upstream::Tcp(address) => Some(address.port),
+            Upstream::Unix(_) | Upstream::Exec(_) => None,
+        }
+    }
+
+    /// Is the system's resolver to be asked where it is?
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        matches!(self, Upstream::Tcp(address) if address.is_named())
     }
 
     /// Connects to it. With `waits`, not before the connection stands is it
@@ -172,6 +187,15 @@ impl Upstreams {
     #[must_use]
     pub fn count(&self) -> usize {
         1 + self.more.len()
+    }
+
+    /// A process for each that is a program, and which one that is.
+    pub(crate) fn programs(&self) -> Vec<(usize, io::Result<Waiting>)> {
+        let waiting = |(n, upstream): (usize, &Upstream)| match upstream {
+            Upstream::Exec(run) => Some((n, Waiting::new(run))),
+            _ => None,
+        };
+        self.iter().enumerate().filter_map(waiting).collect()
     }
 
     /// The n-th, counted from 0; the first if there is none such.

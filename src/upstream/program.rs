@@ -9,20 +9,25 @@
 //! taken a message: then that may be the delivery.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::{Errno, read};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::io::{Errno, read, write};
+use rustix::net::{
+    AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
+};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::activation::Client;
+use crate::activation::{self, Client};
 use crate::child::{self, Child, End, cannot_start};
 use crate::host::Host;
-use crate::limits;
+use crate::{exit, limits, sys};
 
 /// What is read of standard error at once.
 const PIECE: usize = 4096;
@@ -36,35 +41,93 @@ pub(crate) struct Program {
     line: Vec<u8>,
 }
 
-impl Program {
-    /// Starts it; gives our end of its connection.
-    pub(crate) fn start(
-        run: &str,
-        client: &Client,
-        host: Option<&Host>,
-    ) -> io::Result<(Program, OwnedFd)> {
-        let mut words = run.split_ascii_whitespace();
-        let name = words.next().unwrap_or_default();
-        let (ours, its) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+/// A process that becomes the program as soon as it is told who the client is.
+///
+/// It is there before the session has shut itself in, as the program is the system's
+/// and is to be what it is without us: sendmail's is a program of another group, which
+/// nobody may become who has given up new privileges.
+pub(crate) struct Waiting {
+    program: Program,
+    /// Our end of the program's connection.
+    connection: OwnedFd,
+    /// Takes who the client is; gives why the program could not be started, or its end.
+    control: OwnedFd,
+}
+
+impl Waiting {
+    /// Makes one for a program and its arguments, parted by white space.
+    ///
+    /// # Errors
+    /// Those of making it; whether there is such a program is not known yet.
+    pub(crate) fn new(run: &'static str) -> io::Result<Waiting> {
+        let pair =
+            || socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let ((connection, its), (control, its_control)) = (pair()?, pair()?);
         let (errors, its_errors) = pipe_with(PipeFlags::CLOEXEC)?;
         // Only our end: the program is to find a usual one.
         fcntl_setfl(&errors, fcntl_getfl(&errors)? | OFlags::NONBLOCK)?;
-        let mut command = Command::new(name);
-        command
-            .args(words)
-            .stdin(Stdio::from(its.try_clone()?))
-            .stdout(Stdio::from(its))
-            .stderr(Stdio::from(its_errors));
-        child::tell_client(&mut command, client);
-        if let Some(name) = host.and_then(|host| host.confirmed.first()) {
-            command.env("TCPREMOTEHOST", OsStr::from_bytes(name));
-        }
-        let child = Child::start(&mut command)
-            .map_err(|error| io::Error::other(cannot_start(name, &error)))?;
-        Ok((Program { child, errors: Some(errors), line: Vec::new() }, ours))
+        let Some(child) = Child::fork()? else {
+            // Else it would hold them open against itself.
+            drop((connection, control, errors));
+            become_program(run, its, its_errors, &its_control)
+        };
+        Ok(Waiting {
+            program: Program { child, errors: Some(errors), line: Vec::new() },
+            connection,
+            control,
+        })
     }
 
+    /// Starts the program; gives our end of its connection, too.
+    ///
+    /// # Errors
+    /// Says why it could not be started.
+    pub(crate) fn start(
+        self,
+        client: &Client,
+        host: Option<&Host>,
+    ) -> io::Result<(Program, OwnedFd)> {
+        sys::watch_children();
+        let local = activation::local().map(|local| local.to_string()).unwrap_or_default();
+        let name = host.and_then(|host| host.confirmed.first()).map_or(&[][..], Vec::as_slice);
+        let told = [client.address().to_string().as_bytes(), local.as_bytes(), name].join(&0);
+        send(&self.control, &told, SendFlags::NOSIGNAL)?;
+        shutdown(&self.control, Shutdown::Write)?;
+        let mut why = Vec::new();
+        File::from(self.control).read_to_end(&mut why)?;
+        match String::from_utf8(why) {
+            Ok(why) if why.is_empty() => Ok((self.program, self.connection)),
+            why => Err(io::Error::other(why.unwrap_or_default())),
+        }
+    }
+}
+
+/// Waits to be told who the client is, and becomes the program. If the session ends
+/// without a word, so does this.
+fn become_program(run: &str, its: OwnedFd, errors: OwnedFd, control: &OwnedFd) -> ! {
+    let mut told = Vec::with_capacity(limits::LOGGED_TEXT * 2);
+    while let Ok(1..) | Err(Errno::INTR) = read(control, spare_capacity(&mut told)) {}
+    let mut told = told.split(|&b| b == 0);
+    let mut address = || str::from_utf8(told.next()?).ok()?.parse().ok();
+    let (client, local) = (address(), address());
+    let Some(client) = client else { sys::exit(exit::OK) };
+    let mut words = run.split_ascii_whitespace();
+    let name = words.next().unwrap_or_default();
+    let mut command = Command::new(name);
+    command.args(words).stderr(Stdio::from(errors));
+    child::tell_client(&mut command, client, local);
+    if let Some(name) = told.next().filter(|name| !name.is_empty()) {
+        command.env("TCPREMOTEHOST", OsStr::from_bytes(name));
+    }
+    let error = match its.try_clone() {
+        Ok(copy) => command.stdin(Stdio::from(copy)).stdout(Stdio::from(its)).exec(),
+        Err(error) => error,
+    };
+    let _ = write(control, cannot_start(name, &error).as_bytes());
+    sys::exit(exit::TEMPORARY)
+}
+
+impl Program {
     /// How it ended, once it has.
     pub(crate) fn end(&self) -> Option<End> {
         self.child.end()

@@ -33,7 +33,7 @@ fn the_samples_of_the_project_are_as_they_should_be() {
             options.extend(["--inetd", path]);
         }
     }
-    assert_eq!(options.len(), 2 * 10, "{options:?}");
+    assert_eq!(options.len(), 2 * 11, "{options:?}");
     let (found, _) = check(refusing(), &options);
     found.ends(0);
     for line in found.out.lines().filter(|line| line.starts_with("warning")) {

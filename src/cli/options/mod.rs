@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use super::values::{number, positive, program, seconds, word};
 use super::{Check, Desk, Given, Listen, Mode};
 use crate::config::settings::{self, LogTo, Settings};
-use crate::config::tls;
+use crate::config::{sandbox, tls};
 use crate::tool::report::Wanted;
 
 /// Who understands an option.
@@ -238,6 +238,16 @@ const SESSION: &[Opt] = &[
         help: "whom a session that is started as root becomes: name, name:group or uid:gid (none)",
         scope: Scope::Session,
         set: Set::Session(|s, v| s.sandbox().become_user(v)),
+    },
+    Opt {
+        names: &["--sandbox"],
+        value: "MODE",
+        help: "auto, off or required: whether the kernel keeps a session from all it does not need (auto)",
+        scope: Scope::Session,
+        set: Set::Session(|s, v| {
+            s.sandbox().mode = word(v, sandbox::CAGES)?;
+            Ok(())
+        }),
     },
     Opt {
         names: &["--chroot"],

@@ -12,6 +12,7 @@ use super::process::{Heard, Process};
 use super::{REFUSED, Run, TOO_EARLY};
 use crate::filter::{Facts, Filter, Ground, Stop, Verdict, Woken};
 use crate::limits;
+use crate::sandbox::Needs;
 use crate::spool::Spool;
 use crate::stage::{Stage, Stages};
 
@@ -56,6 +57,10 @@ impl ContentsFilter {
 }
 
 impl Filter for ContentsFilter {
+    fn needs(&self) -> Needs {
+        Needs::PROGRAMS
+    }
+
     fn stages(&self) -> Stages {
         Stages::only(Stage::Data).with(Stage::Message)
     }

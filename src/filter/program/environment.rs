@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
+use crate::activation;
 use crate::child;
 use crate::filter::Facts;
 use crate::limits;
 
 /// Sets it: our own, and the facts.
 pub(super) fn set(command: &mut Command, facts: &Facts<'_>) {
-    child::tell_client(command, facts.client);
+    child::tell_client(command, facts.client.address(), activation::local());
     command.env("SW_FROM_IP", facts.client.ip.to_string());
     command.env("SW_FROM_PORT", facts.client.port.to_string()).env("SW_SESSION", facts.session);
     if let Some(mechanism) = facts.auth {

@@ -10,6 +10,7 @@ use super::process::{End, Heard, Process};
 use super::{REFUSED, Run};
 use crate::filter::{Facts, Filter, Ground, Stop, Verdict, Woken};
 use crate::limits;
+use crate::sandbox::Needs;
 use crate::stage::{Stage, Stages};
 
 /// The filter.
@@ -26,6 +27,10 @@ impl IpFilter {
 }
 
 impl Filter for IpFilter {
+    fn needs(&self) -> Needs {
+        Needs::PROGRAMS
+    }
+
     fn stages(&self) -> Stages {
         Stages::only(Stage::Connect)
     }

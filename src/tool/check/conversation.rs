@@ -16,7 +16,7 @@ use crate::limits;
 use crate::smtp::line::{CRLF, Framed, frame};
 use crate::smtp::reply::{Arriving, Reply};
 use crate::sys::{self, Wakeup};
-use crate::upstream::{Program, Upstream};
+use crate::upstream::{Program, Upstream, Waiting};
 
 use super::findings::outside;
 
@@ -112,7 +112,7 @@ impl<'a> Conversation<'a> {
         let mut program = None;
         let mta = match upstream {
             Upstream::Exec(run) => {
-                let (started, mta) = Program::start(run, &STRANGER, None)?;
+                let (started, mta) = Waiting::new(run)?.start(&STRANGER, None)?;
                 program = Some(started);
                 mta
             }

@@ -1,7 +1,6 @@
 //! What was found, for people and for programs.
 
 use std::fmt::{Display, Write as _};
-use std::process::ExitCode;
 
 use crate::{exit, limits, terminal};
 
@@ -85,7 +84,7 @@ impl Findings {
     }
 
     /// Prints what is left to be printed; the exit status.
-    pub(super) fn end(self) -> ExitCode {
+    pub(super) fn end(self) -> exit::Code {
         let count = |severity| self.all.iter().filter(|f| f.severity == severity).count();
         if self.json {
             let _ = terminal::print(&json(&self.all));
@@ -97,7 +96,7 @@ impl Findings {
             });
             let _ = terminal::print(&format!("{}\n", counts.join(", ")));
         }
-        ExitCode::from(if count(Severity::Error) > 0 { exit::FOUND } else { exit::OK })
+        if count(Severity::Error) > 0 { exit::FOUND } else { exit::OK }
     }
 }
 

@@ -25,10 +25,9 @@ mod units;
 mod users;
 mod validity;
 
-use std::process::ExitCode;
-
 use crate::cli::Invocation;
 use crate::config::Settings;
+use crate::exit;
 use crate::io::Wires;
 use crate::sys;
 
@@ -38,7 +37,7 @@ use findings::Findings;
 ///
 /// # Errors
 /// An option of a session that is wrong.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     asked.apply(&mut Settings::default())?;
     let mut findings = Findings::new(asked.check().json);
     let mut wires = Wires::new(false);

@@ -7,7 +7,6 @@
 mod report;
 
 use std::net::IpAddr;
-use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 
@@ -15,6 +14,7 @@ use super::play::{Room, Script, StateCopy};
 use crate::activation::Client;
 use crate::cli::Invocation;
 use crate::config::{Loaded, LogTo, Source, Style};
+use crate::exit;
 use crate::filter;
 use crate::host::{Host, Iprev};
 use crate::log::Log;
@@ -58,7 +58,7 @@ impl Given {
 ///
 /// # Errors
 /// The configuration's, and those of the command line.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     let given = asked.explain.as_deref().and_then(|given| Some((given, given.ip?)));
     let (given, ip) = given.ok_or_else(|| anyhow!("which client? smtp-wrapper explain IP …"))?;
     let loaded = asked.load()?;
@@ -107,7 +107,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     };
     let head = format!("client      {}\nsettings    {source}\n", client.ip);
     terminal::write(&(head + &report.text())).context("standard output")?;
-    Ok(ExitCode::from(report.status()))
+    Ok(report.status())
 }
 
 /// A path as it stands between brackets.

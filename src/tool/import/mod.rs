@@ -17,8 +17,6 @@ mod rblsmtpd;
 mod recipients;
 mod source;
 
-use std::process::ExitCode;
-
 use anyhow::{Context, anyhow, bail};
 
 use crate::cli::Invocation;
@@ -29,7 +27,7 @@ use made::Made;
 ///
 /// # Errors
 /// Those of the command line, of reading what is imported and of writing what is made.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     const KINDS: &str = "smtp_wrapper DIR, rblsmtpd ARGUMENTS, postscreen FILE… or \
                          postfix-access check_client_access TYPE:FILE …";
     let Some((kind, words)) = asked.files.split_first() else {
@@ -49,8 +47,8 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let loads = made.write(into)?;
     terminal::write(&made.report(into)).context("standard output")?;
     loads?;
-    Ok(ExitCode::from(match made.is_whole() {
+    Ok(match made.is_whole() {
         true => exit::OK,
         false => exit::NOT_CARRIED,
-    }))
+    })
 }

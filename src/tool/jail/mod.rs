@@ -14,7 +14,6 @@ mod wants;
 
 use std::os::unix::fs::{MetadataExt, chown, chroot};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use rustix::process::geteuid;
@@ -42,7 +41,7 @@ const MOST: u64 = 1024;
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     let &directory = asked.files.first().context("where to? smtp-wrapper jail DIR")?;
     let loaded = asked.load()?;
     let sandbox = loaded.settings.sandbox.as_deref();
@@ -67,7 +66,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         compile(&root, configuration, &wants, ids)?;
     }
     terminal::write(&advice.text()).context("standard output")?;
-    Ok(ExitCode::from(exit::OK))
+    Ok(exit::OK)
 }
 
 /// Puts everything into its place.

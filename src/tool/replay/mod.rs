@@ -13,7 +13,6 @@ mod tally;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, bail};
@@ -67,7 +66,7 @@ pub(crate) const FAIL_ON: &[(&str, FailOn)] = &[
 ///
 /// # Errors
 /// The configuration's, and those of reading the logs.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     if asked.files.is_empty() {
         bail!("which log? smtp-wrapper replay LOG… (- is standard input)");
     }
@@ -78,10 +77,10 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
     let tally = read(&asked.files, &mut player)?;
     let text = tally.text(&player.not_asked, player.keeps_messages);
     terminal::write(&text).context("standard output")?;
-    Ok(ExitCode::from(match tally.has(desk.fail_on) {
+    Ok(match tally.has(desk.fail_on) {
         true => exit::CHANGED,
         false => exit::OK,
-    }))
+    })
 }
 
 /// Replays all that is in the logs.

@@ -28,7 +28,6 @@ mod text;
 
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
@@ -88,7 +87,7 @@ struct Report {
 ///
 /// # Errors
 /// A log that cannot be opened, a page that cannot be written.
-pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(asked: &Invocation) -> anyhow::Result<exit::Code> {
     let wanted = asked.report();
     if asked.files.is_empty() {
         bail!("which log? smtp-wrapper report FILE…, or - for standard input");
@@ -109,7 +108,7 @@ pub(crate) fn run(asked: &Invocation) -> anyhow::Result<ExitCode> {
         say(format_args!("{what}"));
     }
     let sound = report.amiss.is_empty() && report.counts.known() > 0;
-    Ok(ExitCode::from(if sound { exit::OK } else { exit::FOUND }))
+    Ok(if sound { exit::OK } else { exit::FOUND })
 }
 
 /// Writes the page: all of it is there, or what was there before. Whoever else may write

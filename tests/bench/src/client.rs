@@ -11,6 +11,9 @@ const LINE: usize = 78;
 /// Mail data is written in pieces of this many lines, about 128 KiB.
 const LINES_PER_WRITE: usize = 1680;
 
+/// What a client does in a session; the time until the greeting was there.
+pub type Play = fn(SocketAddr) -> io::Result<Duration>;
+
 /// A session under way.
 pub struct Client {
     stream: TcpStream,
@@ -20,13 +23,25 @@ pub struct Client {
 impl Client {
     /// Connects and reads the greeting.
     pub fn connect(to: SocketAddr) -> io::Result<Self> {
+        let mut client = Self::knock(to)?;
+        client.expect("220")?;
+        Ok(client)
+    }
+
+    /// A session that waits for its client's next command.
+    pub fn idle(to: SocketAddr) -> io::Result<Self> {
+        let mut client = Self::connect(to)?;
+        client.ehlo()?;
+        Ok(client)
+    }
+
+    /// Connects only.
+    pub fn knock(to: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut client = Self { stream, reply: Vec::with_capacity(4096) };
-        client.expect("220")?;
-        Ok(client)
+        Ok(Self { stream, reply: Vec::with_capacity(4096) })
     }
 
     /// Sends a command line and insists on the reply code.
@@ -38,6 +53,12 @@ impl Client {
 
     pub fn ehlo(&mut self) -> io::Result<()> {
         self.command("EHLO client.example.org\r\n", "250")
+    }
+
+    /// Neither a reply nor the end.
+    pub fn has_no_reply(&self) -> bool {
+        let nothing = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.stream.set_nonblocking(true).is_ok() && self.stream.peek(&mut [0]).is_err_and(nothing)
     }
 
     /// One mail transaction with about `size` octets of mail data; the time from 354 to the last reply.
@@ -108,6 +129,23 @@ pub fn two_recipients(to: SocketAddr) -> io::Result<Duration> {
 /// The same with a command in his place that has none.
 pub fn one_recipient_and_noop(to: SocketAddr) -> io::Result<Duration> {
     session_with(to, &["NOOP recipient@example.com\r\n"])
+}
+
+/// A session whose client is away at once.
+pub fn glance(to: SocketAddr) -> io::Result<Duration> {
+    Client::knock(to).map(|_| Duration::ZERO)
+}
+
+/// A session whose client is refused, for now, when it names a recipient.
+pub fn refused_session(to: SocketAddr) -> io::Result<Duration> {
+    let start = Instant::now();
+    let mut client = Client::connect(to)?;
+    let greeted = start.elapsed();
+    client.ehlo()?;
+    client.command("MAIL FROM:<sender@example.org>\r\n", "250")?;
+    client.command("RCPT TO:<user@example.com>\r\n", "450")?;
+    client.quit()?;
+    Ok(greeted)
 }
 
 fn session_with(to: SocketAddr, more: &[&str]) -> io::Result<Duration> {

@@ -70,9 +70,8 @@ impl Figure {
         )
     }
 
-    /// The pass or fail line; none without a budget.
+    /// What is said of it beside pass or fail; nothing without a budget.
     pub fn verdict(&self) -> Option<String> {
-        let word = if self.met() { "pass" } else { "FAIL" };
         let value = match self.budget {
             Budget::None => return None,
             Budget::Times(_) | Budget::Share(_) => format!("{:.2} times the floor", self.ratio()),
@@ -81,7 +80,7 @@ impl Figure {
             }
             Budget::AtLeast(_) | Budget::AtMost(_) => number(self.value),
         };
-        Some(format!("{word}  {}: {value} (budget: {})", self.name, self.budget()))
+        Some(format!("{}: {value} (budget: {})", self.name, self.budget()))
     }
 
     fn budget(&self) -> String {

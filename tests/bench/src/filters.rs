@@ -1,14 +1,15 @@
 //! What filters and their configuration cost.
 
-use crate::client::Client;
 use crate::count;
 use crate::figure::{Budget, Figure};
-use crate::measure::{Bench, count_median, figure, median};
+use crate::folder::Folder;
+use crate::front::Front;
+use crate::measure::{Bench, count_short, figure, median};
 use crate::name_server;
-use crate::server::{Front, Server, Subject};
+use crate::server::Subject;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs, io};
+use std::{fs, io};
 
 /// Five filters that do not hit the bench's session; they look at all that a session brings.
 const FIVE: [&str; 5] = [
@@ -21,67 +22,32 @@ const FIVE: [&str; 5] = [
 
 const NULL_MESSAGE: usize = 20_000_000;
 
-/// A folder for configurations.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    /// A file in it.
-    pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        let path = self.0.join(name);
-        fs::write(&path, text)?;
-        Ok(path)
+/// A configuration of so many lines, with the five filters first.
+fn config(folder: &Folder, name: &str, lines: usize) -> io::Result<PathBuf> {
+    let mut text: String = FIVE.iter().map(|filter| format!("[[filter]]\n{filter}")).collect();
+    let mut comment = 0;
+    while text.lines().count() < lines {
+        comment += 1;
+        text.push_str(match comment % 3 {
+            0 => "[[filter]]\ntype = \"deny\"\nentries = [\"192.0.2.1\", \"from:x@y.example\"]\n",
+            1 => "# a comment, as there are in most files\n",
+            _ => "\n",
+        });
     }
-
-    pub fn new() -> io::Result<Folder> {
-        let path =
-            env::temp_dir().join(format!("smtp-wrapper-bench-filters.{}", std::process::id()));
-        fs::create_dir_all(&path)?;
-        Ok(Folder(path))
-    }
-
-    /// A configuration of so many lines, with the five filters first.
-    fn config(&self, name: &str, lines: usize) -> io::Result<PathBuf> {
-        let mut text: String = FIVE.iter().map(|filter| format!("[[filter]]\n{filter}")).collect();
-        let mut comment = 0;
-        while text.lines().count() < lines {
-            comment += 1;
-            text.push_str(match comment % 3 {
-                0 => {
-                    "[[filter]]\ntype = \"deny\"\nentries = [\"192.0.2.1\", \"from:x@y.example\"]\n"
-                }
-                1 => "# a comment, as there are in most files\n",
-                _ => "\n",
-            });
-        }
-        let path = self.0.join(name);
-        fs::write(&path, text)?;
-        Ok(path)
-    }
-
-    fn empty(&self) -> io::Result<PathBuf> {
-        let path = self.0.join("empty.toml");
-        fs::write(&path, "")?;
-        Ok(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    folder.write(name, &text)
 }
 
 impl Bench {
     /// Instructions and system calls of filters that do not hit, and of reading a configuration.
     pub fn filters(&self) -> io::Result<Vec<Figure>> {
-        let folder = Folder::new()?;
-        let asked = folder.config("asked.toml", 0)?;
-        let empty = folder.empty()?;
-        let sixty = folder.config("sixty.toml", 60)?;
+        let folder = Folder::new("filters")?;
+        let asked = config(&folder, "asked.toml", 0)?;
+        let empty = folder.write("empty.toml", "")?;
+        let sixty = config(&folder, "sixty.toml", 60)?;
         let plain = self.with_config("none")?;
         let text = self.with_config(&sixty.to_string_lossy())?;
         for path in [&asked, &empty, &sixty] {
-            self.compile(path)?;
+            compile(&self.logged, path)?;
         }
         let compiled = self.with_config(&sixty.to_string_lossy())?;
         let asked = self.with_config(&asked.to_string_lossy())?;
@@ -118,14 +84,13 @@ impl Bench {
     /// S25R, beside S25R that finds the client to be none of its business: the client's name and
     /// address are asked of a name server on loopback, and stand in the log.
     pub fn s25r(&self) -> io::Result<Vec<Figure>> {
-        let (folder, server) = (Folder::new()?, name_server::start()?);
+        let (folder, server) = (Folder::new("filters")?, name_server::start(0, name_server::MAIL)?);
         let counts = |local: bool| {
-            let path = folder.0.join("s25r.toml");
             let text = format!(
                 "[dns]\nservers = [\"{server}\"]\n[[filter]]\ntype = \"allow\"\nproviders = true\n\
                  [[filter]]\ntype = \"s25r\"\nlocal = {local}\n"
             );
-            fs::write(&path, text)?;
+            let path = folder.write("s25r.toml", &text)?;
             self.with_config(&path.to_string_lossy())
         };
         let (without, with) = (counts(false)?, counts(true)?);
@@ -166,7 +131,7 @@ impl Bench {
     /// What it costs to tell the MTA by a PROXY header who the client is.
     pub fn identity(&self) -> io::Result<Vec<Figure>> {
         let counts = |identity: &str| {
-            count_median(&self.subject(&["--config", "none", "--identity", identity]))
+            count_short(&self.logged.with(&["--config", "none", "--identity", identity]))
         };
         let none = counts("none")?.instructions as f64;
         let with = |identity: &str| io::Result::Ok(counts(identity)?.instructions as f64 - none);
@@ -185,16 +150,10 @@ impl Bench {
     pub fn null_filter(&self) -> io::Result<Vec<Figure>> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../filters/null.sh");
         let script = fs::canonicalize(script)?;
-        let subject = self.subject(&["-f", &script.to_string_lossy()]);
+        let subject = self.logged.with(&["-f", &script.to_string_lossy()]);
         let mut speeds = Vec::new();
         for _ in 0..self.scale.repetitions {
-            let server = Server::start(Front::Launcher, &subject, self.cpus.server)?;
-            let mut client = Client::connect(server.address)?;
-            client.ehlo()?;
-            let took = client.send(NULL_MESSAGE)?;
-            client.quit()?;
-            server.stop()?;
-            speeds.push(NULL_MESSAGE as f64 / 1e6 / took.as_secs_f64());
+            speeds.push(self.speed(Front::Launcher, &subject, NULL_MESSAGE)?);
         }
         Ok(vec![figure(
             "20 MB message through `filters/null.sh`, MB/s",
@@ -204,22 +163,16 @@ impl Bench {
         )])
     }
 
-    pub fn subject(&self, options: &[&str]) -> Subject {
-        let mut words: Vec<&str> = self.logged.command.iter().map(String::as_str).collect();
-        words.extend(options);
-        let (binary, options) = words.split_first().expect("a command");
-        Subject::new(binary, options)
-    }
-
     fn with_config(&self, path: &str) -> io::Result<count::Counts> {
-        count_median(&self.subject(&["--config", path]))
+        count_short(&self.logged.with(&["--config", path]))
     }
+}
 
-    fn compile(&self, path: &Path) -> io::Result<()> {
-        let compiled = Command::new(&self.logged.command[0]).arg("compile").arg(path).output()?;
-        match compiled.status.success() {
-            true => Ok(()),
-            false => Err(io::Error::other(String::from_utf8_lossy(&compiled.stderr).into_owned())),
-        }
+/// Has the program make the compiled form of a configuration or list.
+pub fn compile(subject: &Subject, path: &Path) -> io::Result<()> {
+    let compiled = Command::new(&subject.command[0]).arg("compile").arg(path).output()?;
+    match compiled.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(String::from_utf8_lossy(&compiled.stderr).into_owned())),
     }
 }

@@ -1,14 +1,14 @@
 //! What lists cost a session: a great one that was compiled, and a small one as text.
 
 use crate::figure::{Budget, Figure};
-use crate::filters::Folder;
-use crate::measure::{Bench, count_median, figure, median};
+use crate::filters::compile;
+use crate::folder::Folder;
+use crate::front::Front;
+use crate::measure::{Bench, count_short, figure, median};
 use crate::name_server;
-use crate::server::{Front, Subject};
+use crate::server::Subject;
 use std::fmt::Write;
 use std::io;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 const NETWORKS: u32 = 1_000_000;
@@ -64,24 +64,17 @@ impl Bench {
              [[filter]]\ntype = \"s25r\"\nlocal = true\n"
         );
         let path = folder.write(&format!("{name}.toml"), &text)?;
-        Ok(self.subject(&["--config", &path.to_string_lossy()]))
-    }
-
-    fn compile_list(&self, path: &Path) -> io::Result<f64> {
-        let began = Instant::now();
-        let mut command = Command::new(&self.logged.command[0]);
-        let output = command.arg("compile").arg(path).stdin(Stdio::null()).output()?;
-        match output.status.success() {
-            true => Ok(began.elapsed().as_secs_f64()),
-            false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
-        }
+        Ok(self.logged.with(&["--config", &path.to_string_lossy()]))
     }
 
     /// A great list, compiled, beside an empty one.
     pub fn great_list(&self) -> io::Result<Vec<Figure>> {
-        let (folder, server) = (Folder::new()?, name_server::start()?.to_string());
+        let (folder, server) =
+            (Folder::new("lists")?, name_server::start(0, name_server::MAIL)?.to_string());
         let path = folder.write("great.list", &list(NETWORKS, NAMES, EXPRESSIONS))?;
-        let took = self.compile_list(&path)?;
+        let began = Instant::now();
+        compile(&self.logged, &path)?;
+        let took = began.elapsed().as_secs_f64();
         folder.write("empty.list", "# nobody\n")?;
         let empty = self.with_list(&folder, &server, "empty")?;
         let great = self.with_list(&folder, &server, "great")?;
@@ -93,7 +86,7 @@ impl Bench {
         }
         let [without, with] = cpu.map(median);
         let memory = self.idle_pss(&great)? - self.idle_pss(&empty)?;
-        let (counts, counts_empty) = (count_median(&great)?, count_median(&empty)?);
+        let (counts, counts_empty) = (count_short(&great)?, count_short(&empty)?);
         Ok(vec![
             figure(
                 "CPU of a session with a list of 1 110 000 entries, µs (beside: an empty list)",
@@ -120,11 +113,12 @@ impl Bench {
 
     /// A list of 100 lines, read as text.
     pub fn small_list(&self) -> io::Result<Vec<Figure>> {
-        let (folder, server) = (Folder::new()?, name_server::start()?.to_string());
+        let (folder, server) =
+            (Folder::new("lists")?, name_server::start(0, name_server::MAIL)?.to_string());
         folder.write("empty.list", "# nobody\n")?;
         folder.write("small.list", &list(LINES / 2, LINES / 2, 0))?;
-        let empty = count_median(&self.with_list(&folder, &server, "empty")?)?;
-        let small = count_median(&self.with_list(&folder, &server, "small")?)?;
+        let empty = count_short(&self.with_list(&folder, &server, "empty")?)?;
+        let small = count_short(&self.with_list(&folder, &server, "small")?)?;
         Ok(vec![figure(
             "user instructions of a list of 100 lines, as text",
             None,

@@ -1,31 +1,41 @@
 //! What a session costs beside the floor. Started by `tests/bench/run`, which says what is printed.
 
+mod cgroup;
 mod client;
 mod count;
+mod default;
 mod figure;
 mod filters;
+mod folder;
+mod front;
+mod guard;
 mod launch;
 mod lists;
+mod log;
 mod measure;
 mod mta;
 mod name_server;
+mod peers;
 mod place;
 mod process;
 mod server;
+mod tally;
+mod thousand;
 mod tls;
 
+use default::DefaultSession;
 use figure::Figure;
+use log::Log;
 use measure::{Bench, Scale};
+use mta::Mta;
 use server::Subject;
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{env, fs, io, thread};
+use tally::{Measured, Tally};
 
-const USAGE: &str = "usage: tests/bench/run [--quick] BINARY";
+const USAGE: &str = "usage: tests/bench/run [--quick] [--peers | --counts] BINARY";
 /// A missed time budget is measured anew this often in all, and the best round counts: others share the machine.
 const ROUNDS: usize = 3;
 
@@ -34,6 +44,14 @@ const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 type Measurement = fn(&Bench) -> io::Result<Vec<Figure>>;
 
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Budgets,
+    Counts,
+    Peers,
+}
+
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     if let Some((first, command)) = words.split_first()
@@ -41,18 +59,20 @@ fn main() -> ExitCode {
     {
         return finish(launch::run(command).map(|()| true));
     }
-    let (mut floor, mut binary, mut quick) = (None, None, false);
+    let (mut floor, mut binary, mut quick, mut mode) = (None, None, false, Mode::Budgets);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--quick" => quick = true,
+            "--counts" => mode = Mode::Counts,
+            "--peers" => mode = Mode::Peers,
             "--floor" => floor = words.next(),
             _ if word.starts_with('-') || binary.is_some() => return usage(),
             _ => binary = Some(word),
         }
     }
     match (floor, binary) {
-        (Some(floor), Some(binary)) => finish(bench(&floor, &binary, quick)),
+        (Some(floor), Some(binary)) => finish(run(&floor, &binary, quick, mode)),
         _ => usage(),
     }
 }
@@ -73,14 +93,14 @@ fn finish(result: io::Result<bool>) -> ExitCode {
     }
 }
 
-fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
+fn run(floor: &str, binary: &str, quick: bool, mode: Mode) -> io::Result<bool> {
     let path = fs::canonicalize(binary)
         .map_err(|error| io::Error::new(error.kind(), format!("{binary}: {error}")))?;
     let binary = path.to_str().ok_or_else(|| io::Error::other("the binary's path is not UTF-8"))?;
     let private = place::private_network()?;
     let cpus = place::cpus()?;
     place::settle_on(cpus.load)?;
-    mta::start(measure::IDLE_SESSIONS + 8).map_err(|error| {
+    let mta = Mta::start(measure::IDLE_SESSIONS + 8).map_err(|error| {
         io::Error::new(error.kind(), format!("the MTA on port {}: {error}", mta::PORT))
     })?;
     let log = Log::start()?;
@@ -96,37 +116,54 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
         let peak_name = "peak memory, 1 GB message, KiB (beside: 1 KB)";
         Scale { repetitions: 9, sessions: 500, great_message: 1_000_000_000, peak_name }
     };
+    let logged = Subject::new(binary, &["--log", &log.option()]);
     let bench = Bench {
         cpus,
         scale,
         floor: Subject::new(floor, &[]),
         plain: Subject::new(binary, &["--log", "none"]),
-        logged: Subject::new(binary, &["--log", &log.option()]),
+        default: DefaultSession::new(&logged, floor)?,
+        logged,
+        mta,
         log_lines: Arc::clone(&log.lines),
     };
+    match mode {
+        Mode::Counts => bench.print_counts().map(|()| true),
+        Mode::Peers if !private => {
+            Err(io::Error::other("--peers must be root: Postfix, and a network with a name server"))
+        }
+        Mode::Peers => bench.peers(),
+        Mode::Budgets => Ok(budgets(&bench, private)),
+    }
+}
 
-    let mut results = vec![
-        ("short sessions", in_rounds(&bench, Bench::short_sessions)),
-        ("idle sessions", Bench::idle(&bench)),
-        ("counts", Bench::counts(&bench)),
-        ("a line of the log", Bench::log_line(&bench)),
-        ("50 MB message", in_rounds(&bench, Bench::bulk)),
-        ("peak memory", Bench::peak(&bench)),
-        ("filters", Bench::filters(&bench)),
-        ("S25R", Bench::s25r(&bench)),
-        ("identity", Bench::identity(&bench)),
-        ("a great list", in_rounds(&bench, Bench::great_list)),
-        ("a small list", Bench::small_list(&bench)),
-        ("handshakes", in_rounds(&bench, Bench::handshakes)),
-        ("idle encrypted sessions", Bench::encrypted_idle(&bench)),
-        ("a message over TLS", in_rounds(&bench, Bench::encrypted_bulk)),
-        ("null filter", in_rounds(&bench, Bench::null_filter)),
+fn budgets(bench: &Bench, private: bool) -> bool {
+    let mut results: Vec<Measured> = vec![
+        ("short sessions", in_rounds(bench, Bench::short_sessions)),
+        ("idle sessions", Bench::idle(bench)),
+        ("counts", Bench::counts(bench)),
+        ("a line of the log", Bench::log_line(bench)),
+        ("50 MB message", in_rounds(bench, Bench::bulk)),
+        ("peak memory", Bench::peak(bench)),
+        ("default sessions", in_rounds(bench, Bench::default_cpu)),
+        ("counts of default sessions", Bench::default_counts(bench)),
+        ("filters", Bench::filters(bench)),
+        ("S25R", Bench::s25r(bench)),
+        ("identity", Bench::identity(bench)),
+        ("a great list", in_rounds(bench, Bench::great_list)),
+        ("a small list", Bench::small_list(bench)),
+        ("handshakes", in_rounds(bench, Bench::handshakes)),
+        ("idle encrypted sessions", Bench::encrypted_idle(bench)),
+        ("a message over TLS", in_rounds(bench, Bench::encrypted_bulk)),
+        ("null filter", in_rounds(bench, Bench::null_filter)),
     ];
-    let launchers = match in_path("tcpserver") {
-        true => in_rounds(&bench, Bench::launchers),
+    let launchers = match peers::in_path("tcpserver") {
+        true => in_rounds(bench, Bench::launchers),
         false => Err(io::Error::other("no tcpserver here (Debian: ucspi-tcp)")),
     };
     results.push(("`listen` beside tcpserver", launchers));
+    // The last: its many threads of the MTA stay.
+    results.push(("a thousand sessions", Bench::thousand(bench)));
 
     println!("| | floor | smtp-wrapper | ratio | budget |\n|---|---:|---:|---:|---:|");
     for figure in results.iter().filter_map(|(_, result)| result.as_ref().ok()).flatten() {
@@ -136,30 +173,11 @@ fn bench(floor: &str, binary: &str, quick: bool) -> io::Result<bool> {
     if !private {
         println!("note: not root, so not in a network of its own");
     }
-    Ok(verdicts(&results))
-}
-
-/// Prints a line for each budget, and the sum; true if all are kept.
-fn verdicts(results: &[(&str, io::Result<Vec<Figure>>)]) -> bool {
-    let (mut passed, mut failed) = (0, 0);
-    let mut tell = |met: bool, line: String| {
-        println!("{line}");
-        if met { passed += 1 } else { failed += 1 }
-    };
-    for (name, result) in results {
-        match result {
-            Ok(figures) => {
-                for figure in figures {
-                    if let Some(line) = figure.verdict() {
-                        tell(figure.met(), line);
-                    }
-                }
-            }
-            Err(error) => tell(false, format!("FAIL  {name}: cannot be measured: {error}")),
-        }
-    }
-    println!("bench: {passed} passed, {failed} failed");
-    failed == 0
+    let mut tally = Tally::default();
+    tally.budgets(&results);
+    bench.guard(&mut tally);
+    bench.check_readme(&mut tally);
+    tally.sum()
 }
 
 fn in_rounds(bench: &Bench, measure: Measurement) -> io::Result<Vec<Figure>> {
@@ -175,49 +193,4 @@ fn in_rounds(bench: &Bench, measure: Measurement) -> io::Result<Vec<Figure>> {
         }
     }
     Ok(best)
-}
-
-fn in_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
-}
-
-/// A log socket of ours in place of /dev/log, and the lines that came.
-struct Log {
-    folder: PathBuf,
-    lines: Arc<AtomicU64>,
-}
-
-impl Log {
-    const SOCKET: &str = "log";
-
-    fn start() -> io::Result<Self> {
-        let folder = env::temp_dir().join(format!("smtp-wrapper-bench.{}", std::process::id()));
-        fs::create_dir(&folder)?;
-        let log = Self { folder, lines: Arc::default() };
-        let socket = UnixDatagram::bind(log.socket())?;
-        let lines = Arc::clone(&log.lines);
-        thread::spawn(move || {
-            let mut line = [0; 8192];
-            while socket.recv(&mut line).is_ok() {
-                lines.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        Ok(log)
-    }
-
-    fn socket(&self) -> PathBuf {
-        Path::new(&self.folder).join(Self::SOCKET)
-    }
-
-    fn option(&self) -> String {
-        format!("syslog:{}", self.socket().display())
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        // Nothing depends on it; the folder is in the place for temporary files.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
 }

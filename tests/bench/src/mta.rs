@@ -14,14 +14,25 @@ const END_OF_DATA: &[u8] = b"\r\n.\r\n";
 const BUFFER: usize = 256 * 1024;
 const STACK: usize = 64 * 1024;
 
-/// Starts `crew` threads, the greatest number of sessions at a time.
-pub fn start(crew: usize) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))?;
-    for _ in 0..crew {
-        let listener = listener.try_clone()?;
-        thread::Builder::new().stack_size(STACK).spawn(move || work(&listener))?;
+/// It runs as long as the bench does.
+pub struct Mta(TcpListener);
+
+impl Mta {
+    /// Starts `crew` threads, the greatest number of sessions at a time.
+    pub fn start(crew: usize) -> io::Result<Self> {
+        let mta = Self(TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))?);
+        mta.more(crew)?;
+        Ok(mta)
     }
-    Ok(())
+
+    /// Starts so many more.
+    pub fn more(&self, crew: usize) -> io::Result<()> {
+        for _ in 0..crew {
+            let listener = self.0.try_clone()?;
+            thread::Builder::new().stack_size(STACK).spawn(move || work(&listener))?;
+        }
+        Ok(())
+    }
 }
 
 fn work(listener: &TcpListener) {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::ptr;
 
 /// The load (client, MTA, log reader) and the servers each keep to one CPU. With a single CPU both are the same.
 #[derive(Clone, Copy)]
@@ -45,6 +46,27 @@ pub fn settle_on(cpu: usize) -> io::Result<()> {
 pub fn end_with_parent() {
     // SAFETY: no pointers are passed.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+}
+
+/// Makes us the parent of what our children leave behind: a resident server's processes, when its first one ends.
+pub fn adopt() -> io::Result<()> {
+    // SAFETY: no pointers are passed.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).map(drop)
+}
+
+/// The version of the kernel's Landlock; 0 where there is none.
+pub fn landlock() -> libc::c_long {
+    const VERSION: libc::c_uint = 1;
+    // SAFETY: with this flag there is no structure to be read.
+    let version = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            ptr::null::<libc::c_void>(),
+            0_usize,
+            VERSION,
+        )
+    };
+    version.max(0)
 }
 
 /// Moves this process into an empty network with only the loopback interface; false when that is not allowed.

@@ -1,5 +1,6 @@
 //! What Linux tells about running processes.
 
+use std::str::FromStr;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -40,9 +41,34 @@ pub fn own_cpu(pid: i32) -> Duration {
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
+/// The proportional set sizes of some processes, in KiB.
+pub fn pss(pids: &[i32]) -> io::Result<u64> {
+    let mut sum = 0;
+    for &pid in pids {
+        match kib(pid, "smaps_rollup", "Pss") {
+            Ok(pss) => sum += pss,
+            // A session that is no longer dumpable is for root to look at.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            // One that has ended meanwhile has no memory.
+            Err(_) => {}
+        }
+    }
+    Ok(sum)
+}
+
+/// Page faults so far that needed no reading.
+pub fn faults(pid: i32) -> io::Result<u64> {
+    stat(pid, 7).ok_or_else(|| io::Error::other(format!("no page faults in /proc/{pid}/stat")))
+}
+
 fn parent(pid: i32) -> Option<i32> {
+    stat(pid, 1)
+}
+
+/// A field of /proc/PID/stat, counted from the one behind the name.
+fn stat<T: FromStr>(pid: i32, field: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, so the fields are counted from its end.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(1)?.parse().ok()
+    fields.split_whitespace().nth(field)?.parse().ok()
 }

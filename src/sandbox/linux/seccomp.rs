@@ -1,0 +1,443 @@
+//! Which system calls a session has left: programs for the kernel, made by the compiler.
+//!
+//! What they cost is their length, for each session has its program compiled by the
+//! kernel, some 0.25 µs an instruction; and where a program decides by comparing alone,
+//! the kernel tries it with each call there is, which takes longer than to compile it. So
+//! calls are bits of a few words, which the program shifts: half the cost of a list of
+//! comparisons.
+//!
+//! What is denied fails with EPERM and is logged by the kernel: a call that nobody
+//! thought of, of a new C library or kernel, is then an error among others and
+//! not a session that dies with its message.
+
+use libc::sock_filter;
+
+use crate::sandbox::cage::Class;
+
+/// The program for a session of this class.
+pub(super) fn program(class: Class) -> &'static [sock_filter] {
+    let program = match class {
+        Class::Relay => const { &allow(&[RELAY]) },
+        Class::Files => const { &allow(&[RELAY, FILES]) },
+        Class::Children => const { &allow(&[RELAY, FILES, CHILDREN]) },
+        Class::Programs => const { &deny(HOST) },
+    };
+    program.code.get(..program.len).unwrap_or_default()
+}
+
+/// What relaying takes.
+const RELAY: &[libc::c_long] = &[
+    libc::SYS_brk,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_close,
+    libc::SYS_connect,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_fcntl,
+    libc::SYS_fstat,
+    libc::SYS_futex,
+    libc::SYS_getpeername,
+    libc::SYS_getpid,
+    libc::SYS_getrandom,
+    libc::SYS_getrusage,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_gettid,
+    libc::SYS_lseek,
+    libc::SYS_madvise,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    libc::SYS_ppoll,
+    libc::SYS_pread64,
+    libc::SYS_read,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_restart_syscall,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sched_yield,
+    libc::SYS_sendmsg,
+    libc::SYS_sendto,
+    libc::SYS_setitimer,
+    libc::SYS_setsockopt,
+    libc::SYS_shutdown,
+    libc::SYS_sigaltstack,
+    libc::SYS_uname,
+    libc::SYS_write,
+    libc::SYS_writev,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+];
+
+/// What files of the state directory, of the spool, of keys and of traces take; Landlock says
+/// which.
+const FILES: &[libc::c_long] = &[
+    libc::SYS_fchmod,
+    libc::SYS_fsync,
+    libc::SYS_ftruncate,
+    libc::SYS_getdents64,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_mkdirat,
+    libc::SYS_newfstatat,
+    libc::SYS_openat,
+    libc::SYS_pwrite64,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_statx,
+    libc::SYS_unlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rmdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+];
+
+/// What an MTA that is a program takes: its end is waited for, or brought about.
+const CHILDREN: &[libc::c_long] = &[libc::SYS_kill, libc::SYS_wait4, libc::SYS_waitid];
+
+/// What no filter has to do with: other processes' memory, the machine, and the parts of the kernel
+/// that most of its faults were found in. Programs that a session starts are left all else.
+const HOST: &[libc::c_long] = &[
+    libc::SYS_acct,
+    libc::SYS_add_key,
+    libc::SYS_adjtimex,
+    libc::SYS_bpf,
+    libc::SYS_chroot,
+    libc::SYS_clock_adjtime,
+    libc::SYS_clock_settime,
+    libc::SYS_delete_module,
+    libc::SYS_fanotify_init,
+    libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_init_module,
+    libc::SYS_io_uring_setup,
+    libc::SYS_kcmp,
+    libc::SYS_kexec_load,
+    libc::SYS_keyctl,
+    libc::SYS_mount,
+    libc::SYS_move_mount,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
+    libc::SYS_perf_event_open,
+    libc::SYS_personality,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pivot_root,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_ptrace,
+    libc::SYS_quotactl,
+    libc::SYS_reboot,
+    libc::SYS_request_key,
+    libc::SYS_setdomainname,
+    libc::SYS_sethostname,
+    libc::SYS_setns,
+    libc::SYS_settimeofday,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
+    libc::SYS_syslog,
+    libc::SYS_umount2,
+    libc::SYS_unshare,
+    libc::SYS_userfaultfd,
+    libc::SYS_vhangup,
+];
+
+/// The one kind of calls that is known here (linux/audit.h): others have other numbers.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
+#[cfg(target_arch = "riscv64")]
+const ARCHITECTURE: u32 = 0xc000_00f3;
+
+/// Where the kernel's `seccomp_data` has what is looked at.
+const NUMBER: u32 = 0;
+const KIND: u32 = 4;
+/// The lower half of an argument; all these machines are little-endian.
+const fn argument(n: u32) -> u32 {
+    16 + 8 * n
+}
+
+/// From here on the numbers are those of x86-64's own 32-bit calls (x32).
+const X32: u32 = 0x4000_0000;
+
+const DENIED: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+/// There is no such call: C libraries then take the older one.
+const MISSING: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+
+/// The flags of clone(2) that make namespaces.
+const NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
+
+/// Numbers of calls are below 32 times this.
+const WORDS: usize = 16;
+/// From so many calls on a word of bits is shorter than a comparison for each.
+const WORTH_A_WORD: u32 = 3;
+
+const MOST: usize = 128;
+
+struct Program {
+    code: [sock_filter; MOST],
+    len: usize,
+}
+
+impl Program {
+    /// Puts the number of the call into the accumulator, and which bit of its word it is
+    /// into the other register; ends other kinds of calls.
+    const fn new() -> Program {
+        let mut program =
+            Program { code: [sock_filter { code: 0, jt: 0, jf: 0, k: 0 }; MOST], len: 0 };
+        program.load(KIND);
+        program.jump(libc::BPF_JEQ, ARCHITECTURE, 1, 0);
+        program.end(libc::SECCOMP_RET_KILL_PROCESS);
+        program.load(NUMBER);
+        // What goes on with a register is nothing that the kernel tries beforehand.
+        program.add(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, 31);
+        program.add(libc::BPF_MISC | libc::BPF_TAX, 0, 0, 0);
+        program.load(NUMBER);
+        program
+    }
+
+    const fn add(&mut self, code: u32, jt: u8, jf: u8, k: u32) {
+        assert!(self.len < MOST, "the program is too long");
+        #[allow(clippy::indexing_slicing)] // By the compiler, once.
+        {
+            self.code[self.len] = sock_filter { code: code as u16, jt, jf, k };
+        }
+        self.len += 1;
+    }
+
+    const fn load(&mut self, offset: u32) {
+        self.add(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
+    }
+
+    const fn jump(&mut self, condition: u32, k: u32, yes: u8, no: u8) {
+        self.add(libc::BPF_JMP | condition | libc::BPF_K, yes, no, k);
+    }
+
+    const fn end(&mut self, how: u32) {
+        self.add(libc::BPF_RET | libc::BPF_K, 0, 0, how);
+    }
+
+    /// Allows the calls whose bits are set, and denies all others.
+    #[allow(clippy::indexing_slicing)] // By the compiler, once.
+    const fn words(&mut self, words: &[u32; WORDS]) {
+        let mut ways = [0; WORDS];
+        let (mut n, mut before) = (0, 0);
+        while n < WORDS {
+            let first = 32 * n as u32;
+            if words[n].count_ones() >= WORTH_A_WORD {
+                if n > before {
+                    self.jump(libc::BPF_JGE, first, 1, 0);
+                    self.end(DENIED);
+                }
+                self.jump(libc::BPF_JGE, first + 32, 2, 0);
+                self.add(libc::BPF_LD | libc::BPF_IMM, 0, 0, words[n]);
+                ways[n] = self.len;
+                self.add(libc::BPF_JMP | libc::BPF_JA, 0, 0, 0);
+                before = n + 1;
+            } else {
+                let mut bits = words[n];
+                while bits != 0 {
+                    self.jump(libc::BPF_JEQ, first + bits.trailing_zeros(), 0, 1);
+                    self.end(libc::SECCOMP_RET_ALLOW);
+                    bits &= bits - 1;
+                }
+            }
+            n += 1;
+        }
+        self.end(DENIED);
+        let mut n = 0;
+        while n < WORDS {
+            if ways[n] > 0 {
+                self.code[ways[n]].k = (self.len - ways[n] - 1) as u32;
+            }
+            n += 1;
+        }
+        self.add(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_X, 0, 0, 0);
+        self.jump(libc::BPF_JSET, 1, 0, 1);
+        self.end(libc::SECCOMP_RET_ALLOW);
+        self.end(DENIED);
+    }
+}
+
+/// Allows these calls, sockets of the Internet and of Unix, and memory that is no code.
+const fn allow(lists: &[&[libc::c_long]]) -> Program {
+    let mut program = Program::new();
+    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 6);
+    program.load(argument(0));
+    program.jump(libc::BPF_JEQ, libc::AF_INET as u32, 2, 0);
+    program.jump(libc::BPF_JEQ, libc::AF_INET6 as u32, 1, 0);
+    program.jump(libc::BPF_JEQ, libc::AF_UNIX as u32, 0, 1);
+    program.end(libc::SECCOMP_RET_ALLOW);
+    program.end(DENIED);
+    program.jump(libc::BPF_JEQ, libc::SYS_mmap as u32, 0, 4);
+    program.load(argument(2));
+    program.jump(libc::BPF_JSET, libc::PROT_EXEC as u32, 1, 0);
+    program.end(libc::SECCOMP_RET_ALLOW);
+    program.end(DENIED);
+    program.words(&words(lists));
+    program
+}
+
+/// A bit for each of these calls.
+#[allow(clippy::indexing_slicing)] // By the compiler, once.
+const fn words(lists: &[&[libc::c_long]]) -> [u32; WORDS] {
+    let mut words = [0; WORDS];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        while at < lists[list].len() {
+            let number = lists[list][at] as usize;
+            words[number / 32] |= 1 << (number % 32);
+            at += 1;
+        }
+        (list, at) = (list + 1, 0);
+    }
+    words
+}
+
+/// Denies these calls, and new namespaces.
+#[allow(clippy::indexing_slicing)] // By the compiler, once.
+const fn deny(list: &[libc::c_long]) -> Program {
+    let mut program = Program::new();
+    program.jump(libc::BPF_JGE, X32, 0, 1);
+    program.end(DENIED);
+    let mut at = 0;
+    while at < list.len() {
+        // Past the others and what is done about clone.
+        program.jump(libc::BPF_JEQ, list[at] as u32, (list.len() - at + 5) as u8, 0);
+        at += 1;
+    }
+    // What clone3 is given lies in memory, where no program can look.
+    program.jump(libc::BPF_JEQ, libc::SYS_clone3 as u32, 0, 1);
+    program.end(MISSING);
+    program.jump(libc::BPF_JEQ, libc::SYS_clone as u32, 0, 2);
+    program.load(argument(0));
+    program.jump(libc::BPF_JSET, NAMESPACES, 1, 0);
+    program.end(libc::SECCOMP_RET_ALLOW);
+    program.end(DENIED);
+    program
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    /// What the program says of a call, as the kernel would run it.
+    fn verdict(class: Class, number: i64, arguments: [u64; 6]) -> u32 {
+        let mut data = [0; 64];
+        data[..4].copy_from_slice(&(number as u32).to_ne_bytes());
+        data[4..8].copy_from_slice(&ARCHITECTURE.to_ne_bytes());
+        for (place, argument) in data[16..].chunks_mut(8).zip(arguments) {
+            place.copy_from_slice(&argument.to_ne_bytes());
+        }
+        run(program(class), &data)
+    }
+
+    fn run(program: &[sock_filter], data: &[u8; 64]) -> u32 {
+        let (mut at, mut a, mut x) = (0, 0_u32, 0_u32);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            let code = u32::from(code);
+            let jump = |yes: bool| usize::from(if yes { jt } else { jf });
+            at += 1;
+            match code & 7 {
+                libc::BPF_RET => return k,
+                libc::BPF_MISC => x = a,
+                libc::BPF_LD if code & 0xe0 == libc::BPF_IMM => a = k,
+                libc::BPF_LD => {
+                    let octets = data[k as usize..][..4].try_into().unwrap_or_default();
+                    a = u32::from_ne_bytes(octets);
+                }
+                libc::BPF_ALU if code & 0xf0 == libc::BPF_AND => a &= k,
+                libc::BPF_ALU => a >>= x,
+                _ => {
+                    at += match code & 0xf0 {
+                        libc::BPF_JA => k as usize,
+                        libc::BPF_JEQ => jump(a == k),
+                        libc::BPF_JGE => jump(a >= k),
+                        _ => jump(a & k != 0),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_call_there_may_be_is_allowed_or_not_as_it_is_listed() {
+        let special = [libc::SYS_socket, libc::SYS_mmap];
+        for number in (0..600).chain([i64::from(X32), i64::from(X32) + 1, i64::from(u32::MAX)]) {
+            if special.contains(&number) {
+                continue;
+            }
+            let expected = |allowed| if allowed { libc::SECCOMP_RET_ALLOW } else { DENIED };
+            let relay = RELAY.contains(&number);
+            assert_eq!(verdict(Class::Relay, number, [0; 6]), expected(relay), "{number}");
+            let files = relay || FILES.contains(&number);
+            assert_eq!(verdict(Class::Files, number, [0; 6]), expected(files), "{number}");
+            let programs = match number {
+                libc::SYS_clone3 => MISSING,
+                _ => expected(!HOST.contains(&number) && number < i64::from(X32)),
+            };
+            assert_eq!(verdict(Class::Programs, number, [0; 6]), programs, "{number}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_looked_at() {
+        let is =
+            |class, call, arguments| verdict(class, call, arguments) == libc::SECCOMP_RET_ALLOW;
+        for class in [Class::Relay, Class::Files] {
+            for (family, allowed) in [
+                (libc::AF_INET, true),
+                (libc::AF_INET6, true),
+                (libc::AF_UNIX, true),
+                (libc::AF_NETLINK, false),
+                (libc::AF_PACKET, false),
+                (libc::AF_ALG, false),
+                (0, false),
+            ] {
+                assert_eq!(is(class, libc::SYS_socket, [family as u64; 6]), allowed, "{family}");
+            }
+            let memory = |access: i32| is(class, libc::SYS_mmap, [0, 4096, access as u64, 0, 0, 0]);
+            assert!(memory(libc::PROT_READ | libc::PROT_WRITE));
+            assert!(!memory(libc::PROT_READ | libc::PROT_EXEC) && !memory(libc::PROT_EXEC));
+        }
+        let clone =
+            |flags: i32| is(Class::Programs, libc::SYS_clone, [flags as u64, 0, 0, 0, 0, 0]);
+        assert!(clone(libc::SIGCHLD) && clone(libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD));
+        assert!(!clone(libc::CLONE_NEWUSER) && !clone(libc::CLONE_NEWNET | libc::SIGCHLD));
+    }
+
+    #[test]
+    fn other_kinds_of_calls_end_the_process() {
+        let data = [0; 64];
+        for class in [Class::Relay, Class::Files, Class::Programs] {
+            assert_eq!(run(program(class), &data), libc::SECCOMP_RET_KILL_PROCESS);
+        }
+    }
+
+    #[test]
+    fn the_program_of_a_plain_session_is_short() {
+        assert!(program(Class::Relay).len() <= 56, "{}", program(Class::Relay).len());
+    }
+}
