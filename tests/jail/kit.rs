@@ -200,7 +200,7 @@ fn what_it_cannot_put_there_is_left_to_be_done() {
     let text = "state = \"/state\"\n[upstream]\naddress = [\"mta.example:25\", \"unix:/run/mta\", \"exec:/bin/mta -bs\"]\n\
         [log]\nto = \"syslog:/run/log/here\"\n\
         trace = [\"192.0.2.7 until 2030-01-01T00:00Z\"]\ntrace_to = \"/traces\"\n\
-        [dns]\nresolv_conf = \"/no/resolv.conf\"\n[tls]\ncert = \"mx.crt\"\nkey = \"mx.key\"\n\
+        [sandbox]\nwrite = [\"/run/programs\"]\n[dns]\nresolv_conf = \"/no/resolv.conf\"\n[tls]\ncert = \"mx.crt\"\nkey = \"mx.key\"\n\
         [[filter]]\ntype = \"program\"\nat = \"message\"\ncontract = \"original\"\nrun = [\"/bin/filter\", \"x\"]\n";
     fs::write(&config, text).unwrap();
     let root = folder.file("jail");
@@ -220,6 +220,7 @@ fn what_it_cannot_put_there_is_left_to_be_done() {
         "mx.crt is a credential",
         "mx.key is a credential",
         "/no/resolv.conf is not there, and was not copied",
+        "/run/programs, which programs write to, is to be in the jail",
         "the program /bin/filter is to be in the jail",
         "the program /bin/ip filter is to be in the jail",
         "the program /bin/mta is to be in the jail",
