@@ -197,13 +197,13 @@ fn a_list_that_cannot_be_read_any_more_refuses_for_now() {
     assert!(compile(&[&config]).1);
     let form = folder.file("deny.list.compiled");
     let options = ["--config", config.to_str().unwrap()];
-    // It opens the form; then both are gone, one of them in a way that no good program has.
+    // It opens both; then both are spoilt in a way that no good program has.
     let mut s = Session::with_options(Script::polite(), &options);
     s.client.reply();
     let sound = fs::read(&form).unwrap();
     let head = fs::read(&form).unwrap()[..1024].to_vec();
     fs::write(&form, [head, vec![0; sound.len() - 1024]].concat()).unwrap();
-    fs::remove_file(&list).unwrap();
+    fs::write(&list, [0xff]).unwrap();
     s.client.says("EHLO client.example");
     s.client.reply();
     s.client.says("MAIL FROM:<a@b.example>");
