@@ -16,6 +16,9 @@ use std::time::Duration;
 use smtp_wrapper::config::{LogTo, Style};
 use smtp_wrapper::{activation, crash};
 
+use smtp_wrapper::log::line::Line;
+use smtp_wrapper::log::{Level, Log};
+
 const LOG: &str = "SMTP_WRAPPER_TEST_CRASH_LOG";
 
 #[test]
@@ -25,7 +28,29 @@ fn a_panic_is_a_421_a_line_and_status_70() {
         assert!(activation::leave_stderr());
         panic!("on purpose");
     }
-    let path = std::env::temp_dir().join(format!("smtp-wrapper-crash.{}", std::process::id()));
+    panics("a_panic_is_a_421_a_line_and_status_70");
+}
+
+#[test]
+fn in_a_jail_its_line_goes_to_the_log_that_is_connected() {
+    if let Ok(path) = std::env::var(LOG) {
+        let to = (LogTo::SyslogAt(path.clone().leak()), Style::Native);
+        crash::install(to);
+        assert!(activation::leave_stderr());
+        let mut log = Log::new(to);
+        log.line(Level::Info, &mut Line::without_session());
+        crash::log_to(log.another());
+        // As if it were not to be reached from here.
+        std::fs::rename(&path, path.clone() + ".moved").unwrap();
+        panic!("on purpose");
+    }
+    panics("in_a_jail_its_line_goes_to_the_log_that_is_connected");
+}
+
+/// Starts this test once more, as the process that panics; sees what comes of it.
+#[track_caller]
+fn panics(test: &str) {
+    let path = std::env::temp_dir().join(format!("smtp-wrapper-{}.{test}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let log = UnixDatagram::bind(&path).unwrap();
     log.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -35,7 +60,7 @@ fn a_panic_is_a_421_a_line_and_status_70() {
     let fd0 = Stdio::from(OwnedFd::from(socket.try_clone().unwrap()));
     let fd2 = Stdio::from(OwnedFd::from(socket));
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_panic_is_a_421_a_line_and_status_70", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(LOG, &path)
         .stdin(fd0)
         .stdout(Stdio::null())
@@ -46,12 +71,19 @@ fn a_panic_is_a_421_a_line_and_status_70() {
     client.read_to_string(&mut got).unwrap();
     assert_eq!(got, "421 4.3.0 Internal error, try again later\r\n");
     assert_eq!(status.code(), Some(70));
-    let mut line = [0; 512];
-    let length = log.recv(&mut line).unwrap();
-    let line = String::from_utf8_lossy(line.get(..length).unwrap()).into_owned();
+    let line = loop {
+        let mut line = [0; 512];
+        let length = log.recv(&mut line).unwrap();
+        let line = String::from_utf8_lossy(line.get(..length).unwrap()).into_owned();
+        if line.contains("session=") {
+            break line;
+        }
+    };
     assert!(
         line.contains(" session=panic end=session.internal file=tests/crash.rs line="),
         "{line}"
     );
-    std::fs::remove_file(&path).unwrap();
+    for name in ["", ".moved"] {
+        let _ = std::fs::remove_file(format!("{}{name}", path.display()));
+    }
 }

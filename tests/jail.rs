@@ -32,12 +32,18 @@ fn numbers(of: u32, key: &str) -> Vec<u32> {
     line.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect()
 }
 
+/// Copies the program. By another process: a test that starts something meanwhile would hand on
+/// a descriptor that writes it, and what is being written cannot be executed.
+fn copied(to: &Path) {
+    assert!(Command::new("cp").arg(BINARY).arg(to).status().unwrap().success());
+}
+
 /// A command that runs the program, as it is or as another user with further groups.
 fn started_as(folder: &Path, ids: Option<(u32, u32)>) -> Command {
     let Some((uid, gid)) = ids else { return Program::command(folder) };
     // Where it lies, others may have no way to it.
     let program = folder.join("program");
-    fs::copy(BINARY, &program).unwrap();
+    copied(&program);
     let mut command = Command::new("setpriv");
     let ids = [format!("--reuid={uid}"), format!("--regid={gid}"), "--groups=7,8".to_owned()];
     command.env_clear().current_dir(folder).args(ids).arg(program);
@@ -227,7 +233,7 @@ fn a_saved_root_is_a_way_back() {
     let (ours, theirs) = connection();
     let mut command = Command::new("setpriv");
     command.env_clear().args(["--euid=4000001", "--egid=4000002", "--clear-groups"]);
-    fs::copy(BINARY, folder.file("program")).unwrap();
+    copied(&folder.file("program"));
     command.arg(folder.file("program")).args(["--config", "none", "--log", "none"]);
     command.args(["--user", "4000001:4000002"]);
     let mut program = Program::on_socket(command, theirs.into(), &transcript);

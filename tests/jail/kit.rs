@@ -189,3 +189,59 @@ fn a_link_within_leads_nowhere() {
     assert!(status == Some(78) && err.contains("etc: must be a directory that is root's"), "{err}");
     assert!(fs::read_dir(&elsewhere).unwrap().next().is_none());
 }
+
+#[test]
+fn what_it_cannot_put_there_is_left_to_be_done() {
+    if !is_root() {
+        return;
+    }
+    let (folder, outside) = (Folder::fresh(), Folder::fresh());
+    let config = outside.file("c.toml");
+    let text = "state = \"/state\"\n[upstream]\naddress = [\"mta.example:25\", \"unix:/run/mta\", \"exec:/bin/mta -bs\"]\n\
+        [log]\nto = \"syslog:/run/log/here\"\n\
+        trace = [\"192.0.2.7 until 2030-01-01T00:00Z\"]\ntrace_to = \"/traces\"\n\
+        [sandbox]\nwrite = [\"/run/programs\"]\n[dns]\nresolv_conf = \"/no/resolv.conf\"\n[tls]\ncert = \"mx.crt\"\nkey = \"mx.key\"\n\
+        [[filter]]\ntype = \"program\"\nat = \"message\"\ncontract = \"original\"\nrun = [\"/bin/filter\", \"x\"]\n";
+    fs::write(&config, text).unwrap();
+    let root = folder.file("jail");
+    let user = format!("{USER}:{GROUP}");
+    let args = [
+        root.to_str().unwrap(),
+        "--config",
+        config.to_str().unwrap(),
+        "--user",
+        &user,
+        "-if",
+        "/bin/ip filter",
+    ];
+    let (status, out, err) = jail(&args);
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
+    for left in [
+        "mx.crt is a credential",
+        "mx.key is a credential",
+        "/no/resolv.conf is not there, and was not copied",
+        "/run/programs, which programs write to, is to be in the jail",
+        "the program /bin/filter is to be in the jail",
+        "the program /bin/ip filter is to be in the jail",
+        "the program /bin/mta is to be in the jail",
+        "the MTA's socket /run/mta is to be in the jail",
+        "run this again after each change",
+    ] {
+        assert!(out.lines().any(|line| line.starts_with(&format!("  - {left}"))), "{left}: {out}");
+    }
+    assert!(out.contains(&format!("--user {user} --chroot {}", root.display())), "{out}");
+    assert!(out.contains(" -if '/bin/ip filter'\n"), "{out}");
+    let files = all(&root);
+    for (name, mode, user) in [
+        ("traces", 0o700, USER),
+        ("state", 0o700, USER),
+        ("run/log", 0o755, 0),
+        ("etc/hosts", 0o644, 0),
+    ] {
+        let there = files.iter().any(|file| file.0 == name && file.1 == mode && file.2 == user);
+        assert!(there, "{name}: {files:#?}");
+    }
+    // In a container it may be that nobody makes a device.
+    let nowhere = files.iter().any(|file| file.0 == "dev/null" && file.1 == 0o666);
+    assert_ne!(nowhere, out.contains("/dev/null cannot be made"), "{out}");
+}

@@ -93,7 +93,7 @@ fn furnish(
             Want::Compiled(path) => place.expect(&file::compiled_path(path)),
             Want::Own(path) => place.own(path)?,
             Want::Folder(path) => place.folder(path)?,
-            Want::Nowhere => place.nowhere()?,
+            Want::Nowhere => place.nowhere()?.into_iter().for_each(|what| advice.left(what)),
             Want::Left(what) => advice.left(what.clone()),
         }
     }

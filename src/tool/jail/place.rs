@@ -13,7 +13,7 @@ use std::os::unix::fs::{
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, Dev, FileType, Mode, mknodat, stat};
 
 use super::read;
 use crate::file;
@@ -153,20 +153,22 @@ impl Place {
         self.way_to(&path.join("x")).map(drop)
     }
 
-    /// Makes /dev/null.
-    pub(super) fn nowhere(&mut self) -> anyhow::Result<()> {
+    /// Makes /dev/null; says what is left to be done if it cannot, as in a container.
+    pub(super) fn nowhere(&mut self) -> anyhow::Result<Option<String>> {
         let path = Path::new(NOWHERE);
         let to = self.way_to(path)?;
-        let there = to.symlink_metadata().is_ok_and(|meta| meta.file_type().is_char_device());
-        if !there {
-            let device = path.metadata().context(NOWHERE)?.rdev();
-            let made =
-                mknodat(CWD, &to, FileType::CharacterDevice, Mode::from_raw_mode(0o666), device);
-            made.with_context(|| format!("{}: cannot be made", to.display()))?;
+        if !to.symlink_metadata().is_ok_and(|meta| meta.file_type().is_char_device()) {
+            #[allow(clippy::unnecessary_cast)] // Its width differs between systems.
+            let device = stat(path).context(NOWHERE)?.st_rdev as Dev;
+            let mode = Mode::from_raw_mode(0o666);
+            if let Err(error) = mknodat(CWD, &to, FileType::CharacterDevice, mode, device) {
+                let to = to.display();
+                return Ok(Some(format!("{to} cannot be made ({error}), and programs need it")));
+            }
             fs::set_permissions(&to, Permissions::from_mode(0o666))?;
         }
         self.done(path, "for programs");
-        Ok(())
+        Ok(None)
     }
 
     /// Takes away what was made before and is of no use now; tells what there is.

@@ -145,6 +145,10 @@ impl Wants {
                 Upstream::Tcp(_) => {}
             }
         }
+        let writes = loaded.settings.sandbox.iter().flat_map(|sandbox| &sandbox.write);
+        for path in writes.map(|path| path.display()) {
+            self.add(Want::Left(format!("{path}, which programs write to, is to be in the jail")));
+        }
         for program in programs {
             self.add(Want::Nowhere);
             self.add(Want::Left(format!(
