@@ -68,8 +68,8 @@ pub struct SandboxSettings {
     pub chroot: Option<&'static Path>,
     /// Whether the kernel keeps it from all that it does not need.
     pub mode: Cage,
-    /// Ports that programs may connect to; none: all.
-    pub connect: Vec<u16>,
+    /// Ports that programs may connect to, beside those of all sessions; `None`: all.
+    pub connect: Option<Vec<u16>>,
     /// Directories that programs may write to, beside those of all sessions.
     pub write: Vec<&'static Path>,
 }
@@ -132,9 +132,10 @@ impl SandboxSettings {
             read.change_root(path).map_err(|what| keys.wrong("chroot", what))?;
         }
         read.mode = keys.choice("mode", CAGES)?.unwrap_or_default();
-        for port in keys.texts("connect")?.unwrap_or_default() {
-            let port = port.parse().ok().filter(|port| *port != 0);
-            read.connect.push(port.ok_or_else(|| keys.wrong("connect", WANTS_PORTS))?);
+        let port = |text: &&str| text.parse().ok().filter(|port| *port != 0);
+        if let Some(ports) = keys.texts("connect")? {
+            let ports = ports.iter().map(port).collect::<Option<_>>();
+            read.connect = Some(ports.ok_or_else(|| keys.wrong("connect", WANTS_PORTS))?);
         }
         for path in keys.texts("write")?.unwrap_or_default() {
             read.write.push(directory(path).map_err(|what| keys.wrong("write", what))?);

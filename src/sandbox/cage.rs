@@ -85,7 +85,8 @@ impl<'a> Bounds<'a> {
         let (mut any, mut connect) = (programs, &[][..]);
         if let Some(sandbox) = settings.sandbox.as_deref().filter(|_| programs) {
             paths.extend(sandbox.write.iter().map(|path| ((*path).into(), Access::Write)));
-            (any, connect) = (sandbox.connect.is_empty(), &sandbox.connect);
+            (any, connect) =
+                (sandbox.connect.is_none(), sandbox.connect.as_deref().unwrap_or_default());
         }
         let ports = (!any).then(|| {
             let mtas = settings.upstream.iter().filter_map(Upstream::port);

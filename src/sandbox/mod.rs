@@ -20,6 +20,7 @@ mod needs;
 mod openbsd;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+pub(crate) mod trial;
 pub(crate) mod user;
 
 #[cfg(target_os = "freebsd")]
@@ -37,6 +38,18 @@ use crate::activation::Client;
 use crate::config::{Cage, Identity, Loaded, Resolver};
 use crate::log::Log;
 use crate::{filter, guard, sys};
+
+/// Can TCP ports be named to the kernel?
+#[cfg(target_os = "linux")]
+pub(crate) fn knows_ports() -> bool {
+    linux::knows_ports()
+}
+
+/// Can TCP ports be named to the kernel?
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn knows_ports() -> bool {
+    false
+}
 
 /// Closes what the supervisor left open beyond the standard descriptors. The first thing
 /// that a session does, as it has opened none itself.

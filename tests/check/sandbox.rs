@@ -27,6 +27,22 @@ fn who_starts_as_root_is_to_become_another() {
 }
 
 #[test]
+fn the_cage_is_tried() {
+    let folder = Folder::fresh();
+    of("", "nobody", &folder).says("ok", "the kernel keeps sessions from what they do not need");
+    of("[sandbox]\nmode = \"off\"", "nobody", &folder)
+        .says("warning", "mode is off: whoever breaks into a session has all that its user has");
+    let program = "[[filter]]\ntype = \"program\"\nat = \"connect\"\nrun = [\"/bin/true\"]\n";
+    of(program, "nobody", &folder).says("note", "programs of filters may connect to every port");
+    let found = of(&format!("[sandbox]\nconnect = []\n{program}"), "nobody", &folder);
+    assert!(!found.out.contains("every port"), "{}", found.out);
+    for (port, good) in [("783", true), ("0", false), ("65536", false), ("smtp", false)] {
+        let found = of(&format!("[sandbox]\nconnect = [{port:?}]\n{program}"), "nobody", &folder);
+        assert_eq!(!found.out.contains("must be ports in quotes"), good, "{}", found.out);
+    }
+}
+
+#[test]
 fn what_a_session_opens_is_looked_for_in_its_jail() {
     let folder = Folder::fresh();
     let jail = folder.file("jail");

@@ -51,6 +51,11 @@ pub(super) fn restrict(bounds: &Bounds<'_>) -> io::Result<()> {
     landlock_restrict(&rules)
 }
 
+/// Can TCP ports be named?
+pub(super) fn knows_ports() -> bool {
+    landlock_version().is_ok_and(|version| version >= PORTS)
+}
+
 /// What is handled, of all that the kernel knows: newer ones take what is asked for here at
 /// once, older ones are asked what they know.
 fn ruleset(bounds: &Bounds<'_>) -> io::Result<(OwnedFd, Handled)> {

@@ -24,3 +24,8 @@ fn filter_calls(bounds: &Bounds<'_>) -> io::Result<()> {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
     return Err(io::ErrorKind::Unsupported.into());
 }
+
+/// Can TCP ports be named?
+pub(super) fn knows_ports() -> bool {
+    landlock::knows_ports()
+}
