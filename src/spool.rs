@@ -14,7 +14,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Mode, OFlags, mkdir, open, rmdir, unlinkat};
 use rustix::io::{Errno, pread, write};
 
-use crate::limits;
+use crate::{limits, sys};
 
 /// Octets that are kept.
 #[derive(Debug)]
@@ -119,6 +119,7 @@ impl Spool {
 
 /// Opens a file without a name.
 fn nameless(directory: &Path) -> io::Result<OwnedFd> {
+    sys::outlive_file_limit();
     let mut outcome = without_name(directory).or_else(|_| named_for_a_moment(directory));
     for shared in shared() {
         if outcome.is_ok() {

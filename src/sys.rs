@@ -57,6 +57,13 @@ pub fn expect_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
+/// A file that has reached what RLIMIT_FSIZE allows is an error of writing from here on, and
+/// not our end. What we start inherits that.
+pub fn outlive_file_limit() {
+    // SAFETY: to ignore a signal needs nothing to live on.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Errors come without a backtrace, whatever the environment says: those who read them are
 /// no programmers, and a static program may be linked without what takes one. For a tool,
 /// at its start.

@@ -17,10 +17,13 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
+use crate::sys;
+
 /// Opens a file of the state directory, and makes it if it is not there.
 pub(crate) fn file(directory: &Path, name: &str) -> io::Result<OwnedFd> {
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    sys::outlive_file_limit();
     let file = open(directory.join(name), flags, Mode::RUSR | Mode::WUSR)?;
     match FileType::from_raw_mode(fstat(&file)?.st_mode) {
         FileType::RegularFile => Ok(file),

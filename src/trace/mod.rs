@@ -17,6 +17,7 @@ use crate::dialogue::Peer;
 use crate::limits;
 use crate::log::line::Line;
 use crate::log::{Level, Log};
+use crate::sys;
 use side::Side;
 
 /// The trace of this session.
@@ -52,6 +53,7 @@ impl Trace {
             Some(directory) => {
                 let mut options = File::options();
                 let options = options.write(true).create_new(true).mode(0o600);
+                sys::outlive_file_limit();
                 Sink::File(options.open(directory.join(line.session()))?)
             }
         };

@@ -189,6 +189,14 @@ impl Outcome {
         }
     }
 
+    /// No signal ended it.
+    #[track_caller]
+    pub fn ended_by_itself(&self) {
+        if self.status.code() != Some(0) {
+            self.fails("it did not end by itself");
+        }
+    }
+
     /// It ended by itself, with a last word and a line in the log.
     #[track_caller]
     pub fn ended_properly(&self) {

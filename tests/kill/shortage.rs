@@ -1,5 +1,5 @@
-//! A session that is short of something, of descriptors or of memory: it loses and cuts no message,
-//! refuses none for good, and ends.
+//! A session that is short of something, of descriptors, memory or room in files: it loses and cuts
+//! no message, refuses none for good, and ends.
 
 use std::fmt;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::common::{Folder, each};
 use super::outcome::Outcome;
-use super::setup::{Setup, setups};
+use super::setup::{By, Setup, setups};
 
 /// A session that a shell starts with this limit.
 struct Case(Setup);
@@ -73,4 +73,21 @@ fn assert_both((well, short): (Vec<String>, Vec<String>), limits: &[String]) {
     println!("{} of {} sessions had all they need", well.len(), well.len() + short.len());
     let (narrowest, widest) = (limits.first().unwrap(), limits.last().unwrap());
     assert!(short.contains(narrowest) && well.contains(widest), "{narrowest} to {widest}");
+}
+
+#[test]
+fn files_that_may_not_grow() {
+    // In blocks of 512 octets.
+    let limits = ["ulimit -f 0", "ulimit -f 1000"].map(str::to_owned);
+    each(&cases(&limits), |Case(setup)| {
+        let folder = Folder::fresh();
+        setup.furnishes(&folder);
+        let outcome = Outcome::undisturbed(setup, &folder);
+        outcome.loses_and_cuts_nothing(setup);
+        outcome.ended_by_itself();
+        // What is only remembered costs no mail.
+        if setup.by == By::Relay {
+            outcome.is_as_usual(setup);
+        }
+    });
 }
