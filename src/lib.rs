@@ -57,7 +57,7 @@ mod tool;
 mod trace;
 pub mod upstream;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 
 use activation::{Client, NoClient};
@@ -72,7 +72,7 @@ use smtp::standing::{self, Standing};
 /// The program, given its arguments without its name.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> exit::Code {
-    let asked = match cli::parse(args, std::env::var_os(cli::OPTIONS_VARIABLE)) {
+    let asked = match cli::parse(args, sys::variable(cli::OPTIONS_FOR_C).map(OsStr::to_owned)) {
         Ok(asked) => asked,
         Err(error) => return refuse_to_start(<(LogTo, Style)>::default(), &error),
     };

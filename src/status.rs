@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sd_notify::NotifyState;
 
 use crate::activation::Client;
+use crate::sys;
 
 /// The status line, if somebody wants it.
 pub(crate) struct Status {
@@ -21,7 +22,7 @@ impl Status {
     /// Asks the environment, and tells the supervisor that the session is there.
     #[must_use]
     pub(crate) fn new() -> Self {
-        let status = Status { wanted: std::env::var_os("NOTIFY_SOCKET").is_some(), shown: "" };
+        let status = Status { wanted: sys::variable(c"NOTIFY_SOCKET").is_some(), shown: "" };
         status.tell(NotifyState::Ready);
         status
     }
@@ -73,7 +74,7 @@ impl Default for Status {
 /// stuck.
 #[must_use]
 pub(crate) fn supervisor_reads() -> bool {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return false };
+    let Some(path) = sys::variable(c"NOTIFY_SOCKET") else { return false };
     // An abstract socket; systemd itself has used a path since 2013.
     if path.as_encoded_bytes().starts_with(b"@") {
         return true;

@@ -13,12 +13,10 @@ pub(crate) mod cage;
 
 #[cfg(target_env = "musl")]
 use std::ffi::OsString;
-#[cfg(target_os = "linux")]
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
-#[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -113,6 +111,19 @@ pub unsafe fn begin(
         let word = unsafe { CStr::from_ptr(*words.add(n)) };
         OsStr::from_bytes(word.to_bytes()).to_owned()
     })
+}
+
+/// A variable of the environment, as it was at the start. The standard library's way of looking
+/// takes a lock and copies name and value.
+#[must_use]
+#[inline(always)]
+pub fn variable(name: &CStr) -> Option<&'static OsStr> {
+    // SAFETY: the one variable that is ever set is set by tools, at their start, before there
+    // is another thread; so what is found lives as long as the process.
+    unsafe {
+        let value = libc::getenv(name.as_ptr());
+        (!value.is_null()).then(|| OsStr::from_bytes(CStr::from_ptr(value).to_bytes()))
+    }
 }
 
 /// The path that the program was started by, as far as that is known.

@@ -11,6 +11,9 @@ use super::{Answer, Kind, Record, Trouble};
 
 /// Octets of a header.
 const HEADER: usize = 12;
+/// Octets of a name, as it is written (RFC 1035 2.3.4: 255 with their lengths), and of a label.
+const LONGEST: usize = 253;
+const LABEL: usize = 63;
 /// Records of an answer that are looked at; a message with more is malformed.
 const RECORDS: u16 = 256;
 /// Records of an answer that are kept.
@@ -43,6 +46,15 @@ pub(super) enum Said {
 impl Asked {
     /// The question for a name; `None` if it is none.
     pub(super) fn new(id: u16, name: &[u8], kind: Kind) -> Option<Asked> {
+        match plain(id, name, kind) {
+            Some(octets) => Some(Asked { octets, kind }),
+            None => Asked::escaped(id, name, kind),
+        }
+    }
+
+    /// The question for a name that is not written plainly, or is none.
+    #[cold]
+    fn escaped(id: u16, name: &[u8], kind: Kind) -> Option<Asked> {
         let name = Name::new(std::str::from_utf8(name).ok()?).ok()?;
         let kind_of = QTYPE::TYPE(kind.on_the_wire());
         let mut packet = Packet::new_query(id);
@@ -172,6 +184,30 @@ fn same(a: &Name<'_>, b: &Name<'_>) -> bool {
             _ => return false,
         }
     }
+}
+
+/// The question for a name of plain letters, as nearly all are: the library takes ten times as
+/// long for it. Nothing of it is a stranger's.
+fn plain(id: u16, name: &[u8], kind: Kind) -> Option<Vec<u8>> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    let mut octets = Vec::with_capacity(HEADER + name.len() + 6);
+    octets.extend(id.to_be_bytes());
+    // A standard query, recursion desired; one question.
+    octets.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in name.split(|&octet| octet == b'.') {
+        let plain = !label.is_empty() && label.len() <= LABEL;
+        if !plain || !label.iter().all(|octet| octet.is_ascii_graphic() && *octet != b'\\') {
+            return None;
+        }
+        octets.push(label.len() as u8);
+        octets.extend_from_slice(label);
+    }
+    octets.push(0);
+    octets.extend(u16::from(kind.on_the_wire()).to_be_bytes());
+    octets.extend((CLASS::IN as u16).to_be_bytes());
+    Some(octets)
 }
 
 /// A name as it is written, without the final dot (RFC 1035 5.1): what is not
@@ -315,6 +351,24 @@ mod tests {
             }
             message.truncate(message.len() - round % 7);
             let _ = a.read(&mut message);
+        }
+    }
+
+    #[test]
+    fn plain_names_are_asked_as_the_library_does_it() {
+        let full = format!("{}.{}", "a".repeat(63), "b.".repeat(94) + "c");
+        for name in ["a", "mail.example.org", "4.3.2.1.in-addr.arpa", "_x.y-z", &full] {
+            for kind in [Kind::A, Kind::Aaaa, Kind::Ptr] {
+                let octets = plain(0x1234, name.as_bytes(), kind).unwrap();
+                let library = Asked::escaped(0x1234, name.as_bytes(), kind).unwrap();
+                assert_eq!(octets, library.octets, "{name}");
+            }
+        }
+        let long = "a".repeat(64);
+        for name in
+            ["", ".", "a.", ".a", "a..b", "a b", r"a\.b", "\u{e9}", &long, &"a.".repeat(127)]
+        {
+            assert_eq!(plain(1, name.as_bytes(), Kind::A), None, "{name}");
         }
     }
 

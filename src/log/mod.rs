@@ -20,7 +20,7 @@ use syslog::{LogFormat, Logger, LoggerBackend, Severity};
 use crate::activation::{self, Client};
 use crate::config::{LogTo, Style};
 use crate::io::write_if_ready;
-use crate::limits;
+use crate::{limits, sys};
 
 use line::Line;
 
@@ -194,7 +194,7 @@ impl Log {
 
 /// Does fd 2 lead to the journal (systemd.exec(5), JOURNAL_STREAM)?
 fn stderr_is_journal() -> bool {
-    let Some(stream) = std::env::var_os("JOURNAL_STREAM") else {
+    let Some(stream) = sys::variable(c"JOURNAL_STREAM") else {
         return false;
     };
     let Ok(stat) = fstat(stderr()) else {

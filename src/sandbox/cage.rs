@@ -56,7 +56,7 @@ impl<'a> Bounds<'a> {
         let programs = needs.has(Needs::PROGRAMS);
         let by_name = needs.has(Needs::SYSTEM_RESOLVER);
         let mut class = Class::Relay;
-        if needs.has(Needs::STATE) || needs.has(Needs::SPOOL) {
+        if needs.has(Needs::STATE) || needs.has(Needs::SPOOL) || programs {
             class = Class::Files;
             paths.push((settings.state.into(), Access::Write));
         }

@@ -42,7 +42,7 @@ use crate::{filter, guard, sys};
 /// that a session does, as it has opened none itself.
 pub(crate) fn close_strays() {
     // systemd may hand the client over as the first of them (sd_listen_fds(3)).
-    let first = if std::env::var_os("LISTEN_FDS").is_none() { 3 } else { 4 };
+    let first = if sys::variable(c"LISTEN_FDS").is_none() { 3 } else { 4 };
     sys::cage::close_from(first);
 }
 

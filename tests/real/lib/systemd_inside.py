@@ -223,6 +223,8 @@ def listen_units(sink):
     lines = real.until(lambda: [line for line in journal() if "smtp-wrapper-listen.service" in line and "verdict=pass" in line], 5, 0.2)
     ok(lines, "its sessions' lines are in the journal", run("journalctl", "--no-pager", "-n", "10")[1])
 
+    hardened.attempts(ok, "smtp-wrapper-listen.service leaves a filter as little as the hardened unit", hardened.SHUTS_ITSELF_IN)
+
     clients = [real.Client(25, source="127.0.0.40") for _ in range(17)]
     firsts = [client.reply()[:3] for client in clients]
     ok(sorted(firsts) == [b"220"] * 16 + [b"421"], "the 17th session of an address is told 421", firsts)
