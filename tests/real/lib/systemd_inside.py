@@ -101,7 +101,7 @@ def jailed(sink):
             ok(logged, "in the jail: the log gets out " + what, run("journalctl", "--no-pager", "-n", "10")[1])
         finally:
             no_drop_in("smtp-wrapper@.service")
-    none_left("after the jail")
+    none_left(ok, "after the jail")
 
 
 def status_and_stop():
