@@ -134,6 +134,11 @@ const ALONE: &[Attempt] = &[
         call(unsafe { libc::mprotect(std::alloc::alloc(pages).cast(), 4096, access) }.into())
     }),
     ("a file of memory", |_| call(unsafe { libc::memfd_create(c"x".as_ptr(), 0) }.into())),
+    ("have another process signalled", |_| {
+        let socket = UnixDatagram::unbound()?;
+        let socket = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        call(unsafe { libc::fcntl(socket, libc::F_SETOWN, libc::getppid()) }.into())
+    }),
     ("raise a limit", |_| {
         let limit = libc::rlimit { rlim_cur: 1 << 20, rlim_max: 1 << 20 };
         call(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }.into())

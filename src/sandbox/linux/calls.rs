@@ -9,7 +9,6 @@ pub(super) const RELAY: &[libc::c_long] = &[
     libc::SYS_connect,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_futex,
     libc::SYS_getpeername,

@@ -65,6 +65,10 @@ const OVER_TCP: u32 = 0x100;
 /// The family of sockets for the latter (linux/socket.h).
 const SMC: u32 = 43;
 
+/// Commands of fcntl(2) that say which process is sent which signal when a socket is ready have this
+/// bit, and those that a session uses have not. Landlock looks at that from Linux 6.12 on.
+const SIGNALS: u32 = 8;
+
 /// Numbers of calls are below 32 times this.
 const WORDS: usize = 16;
 /// From so many calls on a word of bits is shorter than a comparison for each.
@@ -181,6 +185,7 @@ const fn allow(lists: &[&[libc::c_long]]) -> Program {
     program.end(DENIED);
     program.allow_without(libc::SYS_mmap, 2, libc::PROT_EXEC as u32);
     program.allow_without(libc::SYS_sendto, 3, CONNECTS);
+    program.allow_without(libc::SYS_fcntl, 1, SIGNALS);
     program.words(&words(lists));
     program
 }
@@ -239,6 +244,10 @@ const fn deny(list: &[libc::c_long]) -> Program {
 mod tests {
     use super::*;
 
+    /// linux/fcntl.h
+    const F_SETSIG: i32 = 10;
+    const F_SETOWN_EX: i32 = 15;
+
     /// What the program says of a call, as the kernel would run it.
     fn verdict(class: Class, number: i64, arguments: [u64; 6]) -> u32 {
         let mut data = [0; 64];
@@ -281,7 +290,7 @@ mod tests {
 
     #[test]
     fn each_call_there_may_be_is_allowed_or_not_as_it_is_listed() {
-        let special = [libc::SYS_socket, libc::SYS_mmap, libc::SYS_sendto];
+        let special = [libc::SYS_socket, libc::SYS_mmap, libc::SYS_sendto, libc::SYS_fcntl];
         for number in (0..600).chain([i64::from(X32), i64::from(X32) + 1, i64::from(u32::MAX)]) {
             if special.contains(&number) {
                 continue;
@@ -317,6 +326,12 @@ mod tests {
                 assert_eq!(is(class, libc::SYS_socket, socket(0)), allowed, "{family}");
                 assert!(!is(class, libc::SYS_socket, socket(libc::IPPROTO_MPTCP)), "{family}");
             }
+            let control =
+                |command: i32| is(class, libc::SYS_fcntl, [0, command as u64, 0, 0, 0, 0]);
+            let used = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
+            let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
+            assert!(used.into_iter().chain(locks).chain([libc::F_DUPFD_CLOEXEC]).all(control));
+            assert!(![libc::F_SETOWN, F_SETSIG, F_SETOWN_EX].into_iter().any(control));
             let memory = |access: i32| is(class, libc::SYS_mmap, [0, 4096, access as u64, 0, 0, 0]);
             assert!(memory(libc::PROT_READ | libc::PROT_WRITE));
             assert!(!memory(libc::PROT_READ | libc::PROT_EXEC) && !memory(libc::PROT_EXEC));
@@ -347,6 +362,6 @@ mod tests {
 
     #[test]
     fn the_program_of_a_plain_session_is_short() {
-        assert!(program(Class::Relay).len() <= 58, "{}", program(Class::Relay).len());
+        assert!(program(Class::Relay).len() <= 63, "{}", program(Class::Relay).len());
     }
 }
