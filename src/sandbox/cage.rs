@@ -37,6 +37,8 @@ pub(super) enum Access {
 }
 
 /// What is left to a session.
+// Other systems cannot be told all of it.
+#[cfg_attr(not(any(target_os = "linux", target_os = "openbsd")), allow(dead_code))]
 pub(super) struct Bounds<'a> {
     pub(super) class: Class,
     pub(super) paths: Vec<(Cow<'a, Path>, Access)>,
