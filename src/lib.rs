@@ -3,7 +3,8 @@
 //!
 //! From accept to exit: a supervisor (inetd, systemd, `listen`) accepts and
 //! execs us with the client's socket as fd 0. [`run`] reads the command line
-//! ([`cli`]), finds out who the client is ([`activation`]) and runs a
+//! ([`cli`]) and the configuration ([`config`]), finds out who the client is
+//! ([`activation`]), gives up what it does not need ([`sandbox`]) and runs a
 //! `session`: it asks the [`dialogue`] for the next step, does it on the
 //! sockets (`io`), and tells the dialogue what came of it. The dialogue does
 //! no I/O; it is made of the wire's pure functions in [`smtp`]. When it says
@@ -15,9 +16,9 @@
 //! ```
 //!
 //! Dependencies point one way: `session` and the tools → `dialogue` → `smtp`.
-//! The only unsafe code is in [`sys`] and, for musl, in `allocator`; the only framing of a session's lines in
-//! [`smtp::line`], every limit of a session in [`limits`], every reply of ours in
-//! [`smtp::standing`].
+//! The only unsafe code is in [`sys`] and, for musl, in `allocator` and `main`;
+//! the only framing of a session's lines in [`smtp::line`], every limit of a
+//! session in [`limits`], every reply of ours in [`smtp::standing`].
 
 pub mod activation;
 #[cfg(target_env = "musl")]

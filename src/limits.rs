@@ -50,7 +50,7 @@ pub const RECIPIENTS: usize = 1000;
 pub const ERRORS: u32 = 20;
 
 /// Descriptors of a session that starts no programs: client, MTA, log, supervisor, ten for
-/// DNS, and a file for each list and for what is shared.
+/// DNS, a list's text and its compiled form, and a file for each thing that is shared.
 pub const DESCRIPTORS: u64 = 256;
 
 /// Refused recipients that have a line in the log, in a session; those behind

@@ -1,4 +1,5 @@
-//! Signals, and the wait that they can end; the only unsafe code of the program.
+//! Signals, and the wait that they can end; the only unsafe code of the program, but for what musl
+//! takes (`allocator`, C's `main`).
 //!
 //! SIGTERM (the supervisor ends us) and SIGALRM (the session's time is up) are
 //! blocked but for the time that we wait in ppoll, so they can neither cut a

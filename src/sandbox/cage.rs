@@ -37,6 +37,8 @@ pub(super) enum Access {
 }
 
 /// What is left to a session.
+// Other systems cannot be told all of it.
+#[cfg_attr(not(any(target_os = "linux", target_os = "openbsd")), allow(dead_code))]
 pub(super) struct Bounds<'a> {
     pub(super) class: Class,
     pub(super) paths: Vec<(Cow<'a, Path>, Access)>,
@@ -128,8 +130,8 @@ pub(super) fn shut(bounds: &Bounds<'_>) -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(missing) }
 }
 
-/// No picture of the memory in a file; and a session that starts no program starts no process,
-/// opens few descriptors and takes little memory.
+/// No picture of the memory in a file; and a session that starts no program starts no process
+/// and opens few descriptors.
 fn limit(bounds: &Bounds<'_>) -> io::Result<()> {
     let most = |resource, most| {
         let limit = Rlimit { current: Some(most), maximum: Some(most) };

@@ -33,6 +33,7 @@ fn promise(bounds: &Bounds<'_>) -> io::Result<()> {
     pledge(match bounds.class {
         Class::Relay => c"stdio inet unix dns",
         Class::Files => c"stdio inet unix dns rpath wpath cpath fattr flock",
+        Class::Children => c"stdio inet unix dns rpath wpath cpath fattr flock proc",
         Class::Programs => c"stdio inet unix dns rpath wpath cpath fattr flock proc exec",
     })
 }

@@ -60,7 +60,8 @@ pub(crate) struct Session {
     host: OnceCell<Host>,
     /// What the log is to know of the configuration.
     note: Option<String>,
-    /// What changes with the configuration's text.
+    /// The edition of the configuration that the log is to be told of should the MTA take a stranger's
+    /// message (see `guard`).
     unguarded: Option<u64>,
     /// The MTAs that are programs, and which they are, until they are called.
     waiting_programs: Vec<(usize, std::io::Result<Waiting>)>,

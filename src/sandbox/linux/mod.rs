@@ -1,6 +1,8 @@
 //! Linux: no new privileges, Landlock, seccomp; in this order, for each takes what the next
 //! one has to be set up with.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+mod calls;
 mod landlock;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
 mod seccomp;

@@ -12,6 +12,7 @@
 
 use libc::sock_filter;
 
+use super::calls::{CHILDREN, FILES, HOST, RELAY};
 use crate::sandbox::cage::Class;
 
 /// The program for a session of this class.
@@ -24,136 +25,6 @@ pub(super) fn program(class: Class) -> &'static [sock_filter] {
     };
     program.code.get(..program.len).unwrap_or_default()
 }
-
-/// What relaying takes.
-const RELAY: &[libc::c_long] = &[
-    libc::SYS_brk,
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_close,
-    libc::SYS_connect,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_fcntl,
-    libc::SYS_fstat,
-    libc::SYS_futex,
-    libc::SYS_getpeername,
-    libc::SYS_getpid,
-    libc::SYS_getrandom,
-    libc::SYS_getrusage,
-    libc::SYS_getsockname,
-    libc::SYS_getsockopt,
-    libc::SYS_gettid,
-    libc::SYS_lseek,
-    libc::SYS_madvise,
-    libc::SYS_mremap,
-    libc::SYS_munmap,
-    libc::SYS_ppoll,
-    libc::SYS_pread64,
-    libc::SYS_read,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
-    libc::SYS_restart_syscall,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sched_yield,
-    libc::SYS_sendmsg,
-    libc::SYS_sendto,
-    libc::SYS_setitimer,
-    libc::SYS_setsockopt,
-    libc::SYS_shutdown,
-    libc::SYS_sigaltstack,
-    libc::SYS_uname,
-    libc::SYS_write,
-    libc::SYS_writev,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_poll,
-];
-
-/// What files of the state directory, of the spool, of keys and of traces take; Landlock says
-/// which.
-const FILES: &[libc::c_long] = &[
-    libc::SYS_fchmod,
-    libc::SYS_fsync,
-    libc::SYS_ftruncate,
-    libc::SYS_getdents64,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_mkdirat,
-    libc::SYS_newfstatat,
-    libc::SYS_openat,
-    libc::SYS_pwrite64,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_statx,
-    libc::SYS_unlinkat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_lstat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mkdir,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rename,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rmdir,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_stat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_unlink,
-];
-
-/// What an MTA that is a program takes: its end is waited for, or brought about.
-const CHILDREN: &[libc::c_long] = &[libc::SYS_kill, libc::SYS_wait4, libc::SYS_waitid];
-
-/// What no filter has to do with: other processes' memory, the machine, and the parts of the kernel
-/// that most of its faults were found in. Programs that a session starts are left all else.
-const HOST: &[libc::c_long] = &[
-    libc::SYS_acct,
-    libc::SYS_add_key,
-    libc::SYS_adjtimex,
-    libc::SYS_bpf,
-    libc::SYS_chroot,
-    libc::SYS_clock_adjtime,
-    libc::SYS_clock_settime,
-    libc::SYS_delete_module,
-    libc::SYS_fanotify_init,
-    libc::SYS_finit_module,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fsopen,
-    libc::SYS_init_module,
-    libc::SYS_io_uring_setup,
-    libc::SYS_kcmp,
-    libc::SYS_kexec_load,
-    libc::SYS_keyctl,
-    libc::SYS_mount,
-    libc::SYS_move_mount,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_open_tree,
-    libc::SYS_perf_event_open,
-    libc::SYS_personality,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_pivot_root,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_ptrace,
-    libc::SYS_quotactl,
-    libc::SYS_reboot,
-    libc::SYS_request_key,
-    libc::SYS_setdomainname,
-    libc::SYS_sethostname,
-    libc::SYS_setns,
-    libc::SYS_settimeofday,
-    libc::SYS_swapoff,
-    libc::SYS_swapon,
-    libc::SYS_syslog,
-    libc::SYS_umount2,
-    libc::SYS_unshare,
-    libc::SYS_userfaultfd,
-    libc::SYS_vhangup,
-];
 
 /// The one kind of calls that is known here (linux/audit.h): others have other numbers.
 #[cfg(target_arch = "x86_64")]
@@ -186,6 +57,17 @@ const NAMESPACES: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u32;
+
+/// To send with this connects (TCP Fast Open), and Landlock is not asked.
+const CONNECTS: u32 = libc::MSG_FASTOPEN as u32;
+/// Protocols that become TCP on the way, MPTCP and SMC, have this bit; those of IP are below it.
+const OVER_TCP: u32 = 0x100;
+/// The family of sockets for the latter (linux/socket.h).
+const SMC: u32 = 43;
+
+/// Commands of fcntl(2) that say which process is sent which signal when a socket is ready have this
+/// bit, and those that a session uses have not. Landlock looks at that from Linux 6.12 on.
+const SIGNALS: u32 = 8;
 
 /// Numbers of calls are below 32 times this.
 const WORDS: usize = 16;
@@ -237,6 +119,15 @@ impl Program {
         self.add(libc::BPF_RET | libc::BPF_K, 0, 0, how);
     }
 
+    /// Allows a call whose n-th argument has none of these bits.
+    const fn allow_without(&mut self, call: libc::c_long, n: u32, bits: u32) {
+        self.jump(libc::BPF_JEQ, call as u32, 0, 4);
+        self.load(argument(n));
+        self.jump(libc::BPF_JSET, bits, 1, 0);
+        self.end(libc::SECCOMP_RET_ALLOW);
+        self.end(DENIED);
+    }
+
     /// Allows the calls whose bits are set, and denies all others.
     #[allow(clippy::indexing_slicing)] // By the compiler, once.
     const fn words(&mut self, words: &[u32; WORDS]) {
@@ -282,18 +173,19 @@ impl Program {
 /// Allows these calls, sockets of the Internet and of Unix, and memory that is no code.
 const fn allow(lists: &[&[libc::c_long]]) -> Program {
     let mut program = Program::new();
-    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 6);
+    // Of the usual protocol: Landlock knows ports of TCP alone, and others than TCP connect to them.
+    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 8);
+    program.load(argument(2));
+    program.jump(libc::BPF_JEQ, 0, 0, 5);
     program.load(argument(0));
     program.jump(libc::BPF_JEQ, libc::AF_INET as u32, 2, 0);
     program.jump(libc::BPF_JEQ, libc::AF_INET6 as u32, 1, 0);
     program.jump(libc::BPF_JEQ, libc::AF_UNIX as u32, 0, 1);
     program.end(libc::SECCOMP_RET_ALLOW);
     program.end(DENIED);
-    program.jump(libc::BPF_JEQ, libc::SYS_mmap as u32, 0, 4);
-    program.load(argument(2));
-    program.jump(libc::BPF_JSET, libc::PROT_EXEC as u32, 1, 0);
-    program.end(libc::SECCOMP_RET_ALLOW);
-    program.end(DENIED);
+    program.allow_without(libc::SYS_mmap, 2, libc::PROT_EXEC as u32);
+    program.allow_without(libc::SYS_sendto, 3, CONNECTS);
+    program.allow_without(libc::SYS_fcntl, 1, SIGNALS);
     program.words(&words(lists));
     program
 }
@@ -314,12 +206,22 @@ const fn words(lists: &[&[libc::c_long]]) -> [u32; WORDS] {
     words
 }
 
-/// Denies these calls, and new namespaces.
+/// Denies these calls, new namespaces, and ways to a TCP port that Landlock does not see.
 #[allow(clippy::indexing_slicing)] // By the compiler, once.
 const fn deny(list: &[libc::c_long]) -> Program {
     let mut program = Program::new();
     program.jump(libc::BPF_JGE, X32, 0, 1);
     program.end(DENIED);
+    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 6);
+    program.load(argument(2));
+    program.jump(libc::BPF_JSET, OVER_TCP, 3, 0);
+    program.load(argument(0));
+    program.jump(libc::BPF_JEQ, SMC, 1, 0);
+    program.end(libc::SECCOMP_RET_ALLOW);
+    program.end(DENIED);
+    program.allow_without(libc::SYS_sendto, 3, CONNECTS);
+    program.allow_without(libc::SYS_sendmmsg, 3, CONNECTS);
+    program.allow_without(libc::SYS_sendmsg, 2, CONNECTS);
     let mut at = 0;
     while at < list.len() {
         // Past the others and what is done about clone.
@@ -341,6 +243,10 @@ const fn deny(list: &[libc::c_long]) -> Program {
 #[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
+
+    /// linux/fcntl.h
+    const F_SETSIG: i32 = 10;
+    const F_SETOWN_EX: i32 = 15;
 
     /// What the program says of a call, as the kernel would run it.
     fn verdict(class: Class, number: i64, arguments: [u64; 6]) -> u32 {
@@ -384,7 +290,7 @@ mod tests {
 
     #[test]
     fn each_call_there_may_be_is_allowed_or_not_as_it_is_listed() {
-        let special = [libc::SYS_socket, libc::SYS_mmap];
+        let special = [libc::SYS_socket, libc::SYS_mmap, libc::SYS_sendto, libc::SYS_fcntl];
         for number in (0..600).chain([i64::from(X32), i64::from(X32) + 1, i64::from(u32::MAX)]) {
             if special.contains(&number) {
                 continue;
@@ -416,12 +322,30 @@ mod tests {
                 (libc::AF_ALG, false),
                 (0, false),
             ] {
-                assert_eq!(is(class, libc::SYS_socket, [family as u64; 6]), allowed, "{family}");
+                let socket = |protocol| [family as u64, 1, protocol as u64, 0, 0, 0];
+                assert_eq!(is(class, libc::SYS_socket, socket(0)), allowed, "{family}");
+                assert!(!is(class, libc::SYS_socket, socket(libc::IPPROTO_MPTCP)), "{family}");
             }
+            let control =
+                |command: i32| is(class, libc::SYS_fcntl, [0, command as u64, 0, 0, 0, 0]);
+            let used = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
+            let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
+            assert!(used.into_iter().chain(locks).chain([libc::F_DUPFD_CLOEXEC]).all(control));
+            assert!(![libc::F_SETOWN, F_SETSIG, F_SETOWN_EX].into_iter().any(control));
             let memory = |access: i32| is(class, libc::SYS_mmap, [0, 4096, access as u64, 0, 0, 0]);
             assert!(memory(libc::PROT_READ | libc::PROT_WRITE));
             assert!(!memory(libc::PROT_READ | libc::PROT_EXEC) && !memory(libc::PROT_EXEC));
         }
+        for class in [Class::Relay, Class::Files, Class::Programs] {
+            let send = |flags: i32| is(class, libc::SYS_sendto, [0, 0, 0, flags as u64, 0, 0]);
+            assert!(send(libc::MSG_NOSIGNAL) && !send(libc::MSG_NOSIGNAL | libc::MSG_FASTOPEN));
+        }
+        let socket = |family: u32, protocol: i32| {
+            is(Class::Programs, libc::SYS_socket, [family.into(), 1, protocol as u64, 0, 0, 0])
+        };
+        let (internet, netlink) = (libc::AF_INET as u32, libc::AF_NETLINK as u32);
+        assert!(socket(internet, 0) && socket(internet, libc::IPPROTO_TCP) && socket(netlink, 0));
+        assert!(!socket(internet, libc::IPPROTO_MPTCP) && !socket(SMC, 0));
         let clone =
             |flags: i32| is(Class::Programs, libc::SYS_clone, [flags as u64, 0, 0, 0, 0, 0]);
         assert!(clone(libc::SIGCHLD) && clone(libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD));
@@ -438,6 +362,6 @@ mod tests {
 
     #[test]
     fn the_program_of_a_plain_session_is_short() {
-        assert!(program(Class::Relay).len() <= 56, "{}", program(Class::Relay).len());
+        assert!(program(Class::Relay).len() <= 63, "{}", program(Class::Relay).len());
     }
 }
