@@ -58,7 +58,6 @@ const RELAY: &[libc::c_long] = &[
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
     libc::SYS_sched_yield,
-    libc::SYS_sendmsg,
     libc::SYS_sendto,
     libc::SYS_setitimer,
     libc::SYS_setsockopt,
@@ -187,6 +186,10 @@ const NAMESPACES: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u32;
 
+/// What types of sockets have in common that are neither streams nor datagrams; but for raw ones,
+/// which need a protocol.
+const UNUSUAL: u32 = 0b1100;
+
 /// Numbers of calls are below 32 times this.
 const WORDS: usize = 16;
 /// From so many calls on a word of bits is shorter than a comparison for each.
@@ -279,19 +282,26 @@ impl Program {
     }
 }
 
-/// Allows these calls, sockets of the Internet and of Unix, and memory that is no code.
+/// Allows these calls, sockets of the Internet and of Unix, and memory that is no code. Sockets are
+/// of the usual protocols, which 0 stands for, and connected by connect: elsewhere Landlock does not
+/// see where to, and raw ones show root what all the host receives.
 const fn allow(lists: &[&[libc::c_long]]) -> Program {
     let mut program = Program::new();
-    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 6);
+    program.jump(libc::BPF_JEQ, libc::SYS_sendto as u32, 0, 2);
+    program.load(argument(3));
+    program.jump(libc::BPF_JSET, libc::MSG_FASTOPEN as u32, 13, 12);
+    program.jump(libc::BPF_JEQ, libc::SYS_mmap as u32, 0, 2);
+    program.load(argument(2));
+    program.jump(libc::BPF_JSET, libc::PROT_EXEC as u32, 10, 9);
+    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 10);
+    program.load(argument(2));
+    program.jump(libc::BPF_JEQ, 0, 0, 7);
+    program.load(argument(1));
+    program.jump(libc::BPF_JSET, UNUSUAL, 5, 0);
     program.load(argument(0));
     program.jump(libc::BPF_JEQ, libc::AF_INET as u32, 2, 0);
     program.jump(libc::BPF_JEQ, libc::AF_INET6 as u32, 1, 0);
     program.jump(libc::BPF_JEQ, libc::AF_UNIX as u32, 0, 1);
-    program.end(libc::SECCOMP_RET_ALLOW);
-    program.end(DENIED);
-    program.jump(libc::BPF_JEQ, libc::SYS_mmap as u32, 0, 4);
-    program.load(argument(2));
-    program.jump(libc::BPF_JSET, libc::PROT_EXEC as u32, 1, 0);
     program.end(libc::SECCOMP_RET_ALLOW);
     program.end(DENIED);
     program.words(&words(lists));
@@ -314,7 +324,14 @@ const fn words(lists: &[&[libc::c_long]]) -> [u32; WORDS] {
     words
 }
 
-/// Denies these calls, and new namespaces.
+/// How many instructions are between the list and the last one.
+const OTHERS: usize = 5 + 12;
+/// Protocols from here on are no numbers of IP, but ways to have one of them in another's guise
+/// (linux/in.h: IPPROTO_SMC, IPPROTO_MPTCP); the first has a family, too (linux/socket.h).
+const NOT_OF_IP: u32 = 256;
+const AF_SMC: u32 = 43;
+
+/// Denies these calls, new namespaces, and connections that Landlock does not see.
 #[allow(clippy::indexing_slicing)] // By the compiler, once.
 const fn deny(list: &[libc::c_long]) -> Program {
     let mut program = Program::new();
@@ -322,10 +339,23 @@ const fn deny(list: &[libc::c_long]) -> Program {
     program.end(DENIED);
     let mut at = 0;
     while at < list.len() {
-        // Past the others and what is done about clone.
-        program.jump(libc::BPF_JEQ, list[at] as u32, (list.len() - at + 5) as u8, 0);
+        // Past the others and what is done about some.
+        program.jump(libc::BPF_JEQ, list[at] as u32, (list.len() - at + OTHERS) as u8, 0);
         at += 1;
     }
+    // Ways to connect that Landlock does not see.
+    program.jump(libc::BPF_JEQ, libc::SYS_sendto as u32, 2, 0);
+    program.jump(libc::BPF_JEQ, libc::SYS_sendmmsg as u32, 1, 0);
+    program.jump(libc::BPF_JEQ, libc::SYS_sendmsg as u32, 2, 4);
+    program.load(argument(3));
+    program.add(libc::BPF_JMP | libc::BPF_JA, 0, 0, 1);
+    program.load(argument(2));
+    program.jump(libc::BPF_JSET, libc::MSG_FASTOPEN as u32, 11, 10);
+    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 4);
+    program.load(argument(0));
+    program.jump(libc::BPF_JEQ, AF_SMC, 8, 0);
+    program.load(argument(2));
+    program.jump(libc::BPF_JGE, NOT_OF_IP, 6, 5);
     // What clone3 is given lies in memory, where no program can look.
     program.jump(libc::BPF_JEQ, libc::SYS_clone3 as u32, 0, 1);
     program.end(MISSING);
@@ -416,8 +446,18 @@ mod tests {
                 (libc::AF_ALG, false),
                 (0, false),
             ] {
-                assert_eq!(is(class, libc::SYS_socket, [family as u64; 6]), allowed, "{family}");
+                let socket = |kind: i32, protocol: i32| {
+                    let arguments = [family as u64, kind as u64, protocol as u64, 0, 0, 0];
+                    is(class, libc::SYS_socket, arguments)
+                };
+                assert_eq!(socket(libc::SOCK_DGRAM, 0), allowed, "{family}");
+                assert_eq!(socket(libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0), allowed, "{family}");
+                assert!(!socket(libc::SOCK_STREAM, libc::IPPROTO_MPTCP));
+                assert!(!socket(libc::SOCK_RAW, libc::IPPROTO_TCP));
+                assert!(!socket(libc::SOCK_SEQPACKET | libc::SOCK_NONBLOCK, 0));
             }
+            let send = |flags: i32| is(class, libc::SYS_sendto, [9, 0, 0, flags as u64, 0, 0]);
+            assert!(send(libc::MSG_NOSIGNAL) && !send(libc::MSG_NOSIGNAL | libc::MSG_FASTOPEN));
             let memory = |access: i32| is(class, libc::SYS_mmap, [0, 4096, access as u64, 0, 0, 0]);
             assert!(memory(libc::PROT_READ | libc::PROT_WRITE));
             assert!(!memory(libc::PROT_READ | libc::PROT_EXEC) && !memory(libc::PROT_EXEC));
@@ -425,6 +465,16 @@ mod tests {
         let clone =
             |flags: i32| is(Class::Programs, libc::SYS_clone, [flags as u64, 0, 0, 0, 0, 0]);
         assert!(clone(libc::SIGCHLD) && clone(libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD));
+        for (call, flags) in [
+            (libc::SYS_sendto, [0, 0, 0, libc::MSG_FASTOPEN as u64, 0, 0]),
+            (libc::SYS_sendmmsg, [0, 0, 0, libc::MSG_FASTOPEN as u64, 0, 0]),
+            (libc::SYS_sendmsg, [0, 0, libc::MSG_FASTOPEN as u64, 0, 0, 0]),
+            (libc::SYS_socket, [AF_SMC.into(), 1, 0, 0, 0, 0]),
+            (libc::SYS_socket, [2, 1, libc::IPPROTO_MPTCP as u64, 0, 0, 0]),
+        ] {
+            assert!(!is(Class::Programs, call, flags), "{call}");
+            assert!(is(Class::Programs, call, [16, 3, 0, 0, 0, 0]), "{call}");
+        }
         assert!(!clone(libc::CLONE_NEWUSER) && !clone(libc::CLONE_NEWNET | libc::SIGCHLD));
     }
 
