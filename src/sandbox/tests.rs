@@ -204,6 +204,13 @@ const ALWAYS: &[Attempt] = &[
         let large = vec![1_u8; 3 << 20];
         if large.iter().all(|octet| *octet == 1) { Ok(()) } else { Err(ErrorKind::Other.into()) }
     }),
+    ("have an alarm", |_| {
+        let left = unsafe {
+            libc::alarm(7200);
+            libc::alarm(0)
+        };
+        if (1..=7200).contains(&left) { Ok(()) } else { Err(ErrorKind::Other.into()) }
+    }),
     ("look at the clock", |_| {
         let _ = std::time::Instant::now();
         std::thread::sleep(std::time::Duration::from_millis(1));

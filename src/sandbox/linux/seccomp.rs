@@ -67,6 +67,8 @@ const RELAY: &[libc::c_long] = &[
     libc::SYS_write,
     libc::SYS_writev,
     #[cfg(target_arch = "x86_64")]
+    libc::SYS_alarm,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
 ];
 
