@@ -177,6 +177,11 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     child
 }
 
+/// Lets through the signals that are for waits, for a program that this process becomes.
+pub(crate) fn release_signals() {
+    hold_signals(false);
+}
+
 /// Blocks the signals that are for waits, or lets them through.
 fn hold_signals(hold: bool) {
     let mut ours = MaybeUninit::<libc::sigset_t>::uninit();
