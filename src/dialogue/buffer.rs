@@ -1,10 +1,18 @@
 //! What has come from a peer and what is to go to it.
 
-/// Octets that have come from a peer and are not dealt with yet. Its memory is
-/// taken once and never grows.
+/// What commands and replies fit into: a session without a message takes no more, and has
+/// it beside what else it takes.
+const FIRST: usize = 2048;
+
+/// Octets that have come from a peer and are not dealt with yet. Its memory grows once, when
+/// what came at once has filled it.
 #[derive(Debug, Default)]
 pub struct Inbox {
     buffer: Vec<u8>,
+    /// How much it may hold.
+    most: usize,
+    /// It was full.
+    grows: bool,
     /// Octets at the front that are dealt with.
     done: usize,
     /// Octets behind them in which no line end is (see [`crate::smtp::line`]).
@@ -13,7 +21,8 @@ pub struct Inbox {
 
 impl Inbox {
     pub(super) fn new(size: usize) -> Self {
-        Inbox { buffer: Vec::with_capacity(size), done: 0, seen: 0 }
+        let buffer = Vec::with_capacity(size.min(FIRST));
+        Inbox { buffer, most: size, grows: false, done: 0, seen: 0 }
     }
 
     /// What is not dealt with.
@@ -23,7 +32,7 @@ impl Inbox {
 
     /// Can it take more?
     pub(crate) fn has_room(&self) -> bool {
-        self.buffer.len() - self.done < self.buffer.capacity()
+        self.buffer.len() - self.done < self.most
     }
 
     /// The buffer to append to, within its capacity.
@@ -32,11 +41,21 @@ impl Inbox {
             self.buffer.drain(..self.done);
             self.done = 0;
         }
+        if self.grows || self.buffer.len() == self.buffer.capacity() {
+            self.grow();
+        }
         &mut self.buffer
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.grows = false;
+        self.buffer.reserve_exact(self.most.saturating_sub(self.buffer.len()));
     }
 
     /// The first `count` octets are dealt with.
     pub(super) fn consume(&mut self, count: usize) {
+        self.grows |= self.buffer.len() == self.buffer.capacity();
         self.done = (self.done + count).min(self.buffer.len());
         self.seen = 0;
         if self.done == self.buffer.len() {

@@ -4,7 +4,6 @@ The network is private, so port 25 is ours and no unit needs to be altered.
 """
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
