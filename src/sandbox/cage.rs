@@ -129,8 +129,8 @@ pub(super) fn shut(bounds: &Bounds<'_>) -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(missing) }
 }
 
-/// No picture of the memory in a file; and a session that starts no program starts no process,
-/// opens few descriptors and takes little memory.
+/// No picture of the memory in a file; and a session that starts no program starts no process
+/// and opens few descriptors.
 fn limit(bounds: &Bounds<'_>) -> io::Result<()> {
     let most = |resource, most| {
         let limit = Rlimit { current: Some(most), maximum: Some(most) };
