@@ -85,6 +85,19 @@ fn what_the_supervisor_left_open_is_closed() {
     s.quits();
 }
 
+#[test]
+fn a_supervisor_that_allows_less_is_put_up_with() {
+    let (ours, theirs) = connection();
+    let folder = Folder::fresh();
+    let command = Program::shell(&folder.file(""), "ulimit -n 64; exec \"$0\" \"$@\"");
+    let options = ["--sandbox", "required"];
+    let mut s = Session::on(ours, theirs, Script::polite(), folder, command, &options);
+    s.greets();
+    let pid = s.program.child().id();
+    assert_eq!(limit(pid, "Max processes"), "0");
+    s.quits();
+}
+
 /// Denies this call as a kernel would that does not know it.
 fn without(call: libc::c_long) -> impl FnMut() -> std::io::Result<()> + Send + Sync + 'static {
     let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };

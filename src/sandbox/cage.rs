@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Needs;
 use crate::config::Settings;
@@ -135,7 +136,11 @@ pub(super) fn shut(bounds: &Bounds<'_>) -> Result<(), String> {
 fn limit(bounds: &Bounds<'_>) -> io::Result<()> {
     let most = |resource, most| {
         let limit = Rlimit { current: Some(most), maximum: Some(most) };
-        setrlimit(resource, limit).map_err(io::Error::from)
+        match setrlimit(resource, limit) {
+            // Whoever started us allows less than that, and root alone may have more.
+            Err(Errno::PERM) if getrlimit(resource).maximum.is_some_and(|now| now < most) => Ok(()),
+            outcome => outcome.map_err(io::Error::from),
+        }
     };
     most(Resource::Core, 0)?;
     if bounds.class != Class::Programs {

@@ -118,6 +118,11 @@ const ALONE: &[Attempt] = &[
         0 => unsafe { libc::_exit(0) },
         pid => call(pid.into()),
     }),
+    ("change who may use a file", |place| {
+        use std::os::unix::fs::PermissionsExt;
+        let file = File::create(place.folder.join("for all"))?;
+        file.set_permissions(fs::Permissions::from_mode(0o666))
+    }),
     ("connect elsewhere", |place| TcpStream::connect(("127.0.0.1", place.elsewhere)).map(|_| ())),
     ("a raw socket", |_| call(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) }.into())),
     ("connect elsewhere by multipath TCP", |place| connect(262, place.elsewhere)),

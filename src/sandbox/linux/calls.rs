@@ -47,7 +47,6 @@ pub(super) const RELAY: &[libc::c_long] = &[
 /// What files of the state directory, of the spool, of keys and of traces take; Landlock says
 /// which.
 pub(super) const FILES: &[libc::c_long] = &[
-    libc::SYS_fchmod,
     libc::SYS_fsync,
     libc::SYS_ftruncate,
     libc::SYS_getdents64,
