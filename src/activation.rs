@@ -164,7 +164,7 @@ fn told(is_socket: bool) -> Option<Client> {
 /// Takes the socket that systemd passed as fd 3 (sd_listen_fds(3)) and makes it
 /// fd 0 and 1.
 fn take_passed_socket() -> bool {
-    if sys::variable(c"LISTEN_FDS").is_none() {
+    if sys::variable("LISTEN_FDS").is_none() {
         return false;
     }
     let mut passed = listenfd::ListenFd::from_env();

@@ -2,7 +2,6 @@
 //! runs (`layout.ld`). Only for musl, which is what is released; others link as usual.
 
 fn main() {
-    println!("cargo::rustc-link-arg-bins=-Wl,-Map,/tmp/sw/link.map");
     println!("cargo::rerun-if-changed=src/layout.ld");
     let of = |name| std::env::var(name).unwrap_or_default();
     if of("CARGO_CFG_TARGET_ENV") == "musl" && of("CARGO_CFG_TARGET_OS") == "linux" {

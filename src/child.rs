@@ -47,6 +47,7 @@ impl Child {
 
     /// Forks; `None` in the new process, which is to end by itself.
     pub(crate) fn fork() -> io::Result<Option<Child>> {
+        sys::expect_children();
         let Some(group) = sys::fork()? else {
             let _ = setpgid(None, None);
             return Ok(None);

@@ -73,7 +73,7 @@ use smtp::standing::{self, Standing};
 /// The program, given its arguments without its name.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> exit::Code {
-    let asked = match cli::parse(args, sys::variable(cli::OPTIONS_FOR_C).map(OsStr::to_owned)) {
+    let asked = match cli::parse(args, sys::variable(cli::OPTIONS_VARIABLE).map(OsStr::to_owned)) {
         Ok(asked) => asked,
         Err(error) => return refuse_to_start(<(LogTo, Style)>::default(), &error),
     };

@@ -22,7 +22,7 @@ impl Status {
     /// Asks the environment, and tells the supervisor that the session is there.
     #[must_use]
     pub(crate) fn new() -> Self {
-        let status = Status { wanted: sys::variable(c"NOTIFY_SOCKET").is_some(), shown: "" };
+        let status = Status { wanted: sys::variable("NOTIFY_SOCKET").is_some(), shown: "" };
         status.tell(NotifyState::Ready);
         status
     }
@@ -74,7 +74,7 @@ impl Default for Status {
 /// stuck.
 #[must_use]
 pub(crate) fn supervisor_reads() -> bool {
-    let Some(path) = sys::variable(c"NOTIFY_SOCKET") else { return false };
+    let Some(path) = sys::variable("NOTIFY_SOCKET") else { return false };
     // An abstract socket; systemd itself has used a path since 2013.
     if path.as_encoded_bytes().starts_with(b"@") {
         return true;

@@ -121,17 +121,30 @@ pub unsafe fn begin(
     })
 }
 
+unsafe extern "C" {
+    /// The environment (environ(7)).
+    static environ: *const *const libc::c_char;
+}
+
 /// A variable of the environment, as it was at the start. The standard library's way of looking
-/// takes a lock and copies name and value.
+/// takes a lock and copies name and value, and musl's is made for no haste either.
 #[must_use]
-#[inline(always)]
-pub fn variable(name: &CStr) -> Option<&'static OsStr> {
-    // SAFETY: the one variable that is ever set is set by tools, at their start, before there
-    // is another thread; so what is found lives as long as the process.
+pub fn variable(name: &str) -> Option<&'static OsStr> {
+    // SAFETY: a list of strings, with a null behind the last; each is read up to its own null. The
+    // one variable that is ever set is set by tools, at their start, before there is another thread;
+    // so what is found lives as long as the process.
     unsafe {
-        let value = libc::getenv(name.as_ptr());
-        (!value.is_null()).then(|| OsStr::from_bytes(CStr::from_ptr(value).to_bytes()))
+        let mut next = environ;
+        while let Some(variable) = next.as_ref().copied().filter(|variable| !variable.is_null()) {
+            let same = |(n, octet): (usize, u8)| *variable.add(n) as u8 == octet;
+            if name.bytes().chain([b'=']).enumerate().all(same) {
+                let value = CStr::from_ptr(variable.add(name.len() + 1));
+                return Some(OsStr::from_bytes(value.to_bytes()));
+            }
+            next = next.add(1);
+        }
     }
+    None
 }
 
 /// The path that the program was started by, as far as that is known.
@@ -175,6 +188,11 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     let child = command.spawn();
     hold_signals(true);
     child
+}
+
+/// Lets through the signals that are for waits, for a program that this process becomes.
+pub(crate) fn release_signals() {
+    hold_signals(false);
 }
 
 /// Blocks the signals that are for waits, or lets them through.

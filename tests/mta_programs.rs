@@ -1,11 +1,13 @@
 //! Programs in the place of an MTA: what they are told, and whatever they do.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails so")]
+#![allow(unsafe_code)]
 
 mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -323,4 +325,60 @@ fn a_program_by_pipes() {
     client.gets("221 bye");
     client.is_closed();
     assert_eq!(program.status(), Some(0));
+}
+
+#[test]
+fn a_program_has_its_signals_whatever_the_supervisor_did_with_them() {
+    let folder = Folder::fresh();
+    // It copies what is known of itself, and is no MTA.
+    let told = folder.file("told");
+    let upstream = format!("exec:/bin/cp /proc/self/status {}", told.display());
+    let (ours, theirs) = connection();
+    let mut command = Program::command(&folder.file(""));
+    // SAFETY: what is called is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+            libc::sigfillset(all.as_mut_ptr());
+            libc::sigprocmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut());
+            libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let options = ["--upstream", upstream.as_str()];
+    let mut s = Session::on(ours, theirs, Script::absent(), Folder::fresh(), command, &options);
+    s.plays(AWAY);
+    s.ends(&[75]);
+    let signals = fs::read_to_string(told).unwrap();
+    let set = |name: &str, signal: libc::c_int| {
+        let line = signals.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap() >> (signal - 1) & 1
+    };
+    assert_eq!(set("SigIgn:", libc::SIGCHLD), 0, "{signals}");
+    for signal in [libc::SIGTERM, libc::SIGALRM, libc::SIGCHLD] {
+        assert_eq!(set("SigBlk:", signal), 0, "{signals}");
+    }
+}
+
+#[test]
+fn a_program_that_is_left_for_another_one_hears_it() {
+    let folder = Folder::fresh();
+    let busy = folder.file("busy.sh");
+    // It ends when its connection is closed, and not before.
+    write_program(&busy, "#!/bin/sh\nprintf '421 busy\\r\\n'\nread -r line\n");
+    let other = script(&folder, "");
+    let (ours, theirs) = connection();
+    let command = Program::command(&folder.file(""));
+    let busy = format!("exec:{}", busy.display());
+    let options = ["--upstream", busy.as_str(), "--upstream", other.as_str()];
+    let mut s = Session::on(ours, theirs, Script::absent(), Folder::fresh(), command, &options);
+    s.plays(
+        "S: 220 exec.test
+         C: QUIT
+         S: 221 bye
+         S: (closed)",
+    );
+    s.ends(&[0]);
+    let lines = s.log.lines();
+    assert!(!lines.iter().any(|line| line.contains("outlived")), "{lines:?}");
 }

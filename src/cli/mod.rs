@@ -11,7 +11,7 @@ mod modes;
 mod options;
 mod values;
 
-use std::ffi::{CStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 
 use crate::config::settings::{LogTo, Settings, Style};
@@ -182,8 +182,6 @@ pub fn parse(
 
 /// The environment variable with options for sessions, parted by white space.
 pub const OPTIONS_VARIABLE: &str = "SMTP_WRAPPER_OPTIONS";
-/// The same, for the C library.
-pub(crate) const OPTIONS_FOR_C: &CStr = c"SMTP_WRAPPER_OPTIONS";
 
 impl Invocation {
     /// Is the argument a file, or a word, that this mode is for?

@@ -1,7 +1,7 @@
 //! One question on its way: to one server after the other, by UDP and, if need
 //! be, TCP, until one answers.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -108,7 +108,7 @@ impl Query {
     fn ask(&mut self, config: &Config, name: &[u8], spare: Option<OwnedFd>, now: Instant) {
         (self.tries, self.spent) = (0, 0);
         // Unpredictable, without a system call for each (RFC 5452 9.2).
-        let id = RandomState::new().hash_one(name) as u16;
+        let id = RandomState::new().build_hasher().finish() as u16;
         match Asked::new(id, name, self.kind) {
             Some(asked) => self.send(config, asked, spare, now),
             // What is no name has nothing.

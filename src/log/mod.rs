@@ -194,7 +194,7 @@ impl Log {
 
 /// Does fd 2 lead to the journal (systemd.exec(5), JOURNAL_STREAM)?
 fn stderr_is_journal() -> bool {
-    let Some(stream) = sys::variable(c"JOURNAL_STREAM") else {
+    let Some(stream) = sys::variable("JOURNAL_STREAM") else {
         return false;
     };
     let Ok(stat) = fstat(stderr()) else {

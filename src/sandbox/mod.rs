@@ -55,7 +55,7 @@ pub(crate) fn knows_ports() -> bool {
 /// that a session does, as it has opened none itself.
 pub(crate) fn close_strays() {
     // systemd may hand the client over as the first of them (sd_listen_fds(3)).
-    let first = if sys::variable(c"LISTEN_FDS").is_none() { 3 } else { 4 };
+    let first = if sys::variable("LISTEN_FDS").is_none() { 3 } else { 4 };
     sys::cage::close_from(first);
 }
 

@@ -35,12 +35,25 @@ fn call(result: libc::c_long) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-fn loopback(port: u16) -> libc::sockaddr_in {
+fn socket_address(port: u16) -> libc::sockaddr_in {
     let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
     address.sin_family = libc::AF_INET as _;
     address.sin_port = port.to_be();
-    address.sin_addr.s_addr = u32::from(std::net::Ipv4Addr::LOCALHOST).to_be();
+    address.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
     address
+}
+
+/// Connects by this protocol.
+fn connect(protocol: libc::c_int, port: u16) -> io::Result<()> {
+    let there = socket_address(port);
+    let (there, length) = (&raw const there, size_of::<libc::sockaddr_in>());
+    call(
+        unsafe {
+            let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, protocol);
+            libc::connect(socket, there.cast(), length as _)
+        }
+        .into(),
+    )
 }
 
 /// What a session never has to do, whatever its needs.
@@ -106,21 +119,33 @@ const ALONE: &[Attempt] = &[
         pid => call(pid.into()),
     }),
     ("connect elsewhere", |place| TcpStream::connect(("127.0.0.1", place.elsewhere)).map(|_| ())),
-    ("connect elsewhere over several ways", |place| {
-        let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP) };
-        call(socket.into())?;
-        let to = loopback(place.elsewhere);
-        call(unsafe { libc::connect(socket, (&raw const to).cast(), size_of_val(&to) as _) }.into())
-    }),
-    ("connect elsewhere with the first octet", |place| {
-        let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) };
-        call(socket.into())?;
-        let (to, what) = (loopback(place.elsewhere), c"x".as_ptr().cast());
-        let (to, length) = ((&raw const to).cast(), size_of_val(&to) as _);
-        let flags = libc::MSG_FASTOPEN;
-        call(unsafe { libc::sendto(socket, what, 1, flags, to, length) } as _)
-    }),
     ("a raw socket", |_| call(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) }.into())),
+    ("connect elsewhere by multipath TCP", |place| connect(262, place.elsewhere)),
+    ("connect elsewhere with the first octets", |place| {
+        let there = socket_address(place.elsewhere);
+        let (there, length) = (&raw const there, size_of::<libc::sockaddr_in>());
+        let (octet, flags) = (b"x", libc::MSG_FASTOPEN);
+        call(unsafe {
+            let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
+            libc::sendto(socket, octet.as_ptr().cast(), 1, flags, there.cast(), length as _)
+        } as _)
+    }),
+    ("connect elsewhere by a message", |place| {
+        let mut there = socket_address(place.elsewhere);
+        call(unsafe {
+            let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
+            let mut message: libc::msghdr = std::mem::zeroed();
+            message.msg_name = (&raw mut there).cast();
+            message.msg_namelen = size_of::<libc::sockaddr_in>() as _;
+            libc::sendmsg(socket, &raw const message, libc::MSG_FASTOPEN)
+        } as _)
+    }),
+    ("raw packets of the Internet", |_| {
+        call(unsafe { libc::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_TCP) }.into())
+    }),
+    ("a socket that SCTP is made of", |_| {
+        call(unsafe { libc::socket(libc::AF_INET, libc::SOCK_SEQPACKET, 0) }.into())
+    }),
     ("netlink", |_| call(unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0) }.into())),
     ("memory to execute", |_| {
         let (access, kind) =
@@ -183,6 +208,13 @@ const ALWAYS: &[Attempt] = &[
     ("take memory", |_| {
         let large = vec![1_u8; 3 << 20];
         if large.iter().all(|octet| *octet == 1) { Ok(()) } else { Err(ErrorKind::Other.into()) }
+    }),
+    ("have an alarm", |_| {
+        let left = unsafe {
+            libc::alarm(7200);
+            libc::alarm(0)
+        };
+        if (1..=7200).contains(&left) { Ok(()) } else { Err(ErrorKind::Other.into()) }
     }),
     ("look at the clock", |_| {
         let _ = std::time::Instant::now();

@@ -191,11 +191,14 @@ impl Upstreams {
 
     /// A process for each that is a program, and which one that is.
     pub(crate) fn programs(&self) -> Vec<(usize, io::Result<Waiting>)> {
-        let waiting = |(n, upstream): (usize, &Upstream)| match upstream {
-            Upstream::Exec(run) => Some((n, Waiting::new(run))),
-            _ => None,
-        };
-        self.iter().enumerate().filter_map(waiting).collect()
+        let mut all = Vec::new();
+        for (n, upstream) in self.iter().enumerate() {
+            if let Upstream::Exec(run) = upstream {
+                let waiting = Waiting::new(run, &mut all);
+                all.push((n, waiting));
+            }
+        }
+        all
     }
 
     /// The n-th, counted from 0; the first if there is none such.

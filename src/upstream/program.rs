@@ -55,11 +55,14 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Makes one for a program and its arguments, parted by white space.
+    /// Makes one for a program and its arguments, parted by white space; there are others before it.
     ///
     /// # Errors
     /// Those of making it; whether there is such a program is not known yet.
-    pub(crate) fn new(run: &'static str) -> io::Result<Waiting> {
+    pub(crate) fn new(
+        run: &'static str,
+        before: &mut Vec<(usize, io::Result<Waiting>)>,
+    ) -> io::Result<Waiting> {
         let pair =
             || socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
         let ((connection, its), (control, its_control)) = (pair()?, pair()?);
@@ -67,8 +70,9 @@ impl Waiting {
         // Only our end: the program is to find a usual one.
         fcntl_setfl(&errors, fcntl_getfl(&errors)? | OFlags::NONBLOCK)?;
         let Some(child) = Child::fork()? else {
-            // Else it would hold them open against itself.
+            // Else it would hold them open against itself, and against the others.
             drop((connection, control, errors));
+            before.drain(..).filter_map(|(_, waiting)| waiting.ok()).for_each(Waiting::let_go);
             become_program(run, its, its_errors, &its_control)
         };
         Ok(Waiting {
@@ -76,6 +80,14 @@ impl Waiting {
             connection,
             control,
         })
+    }
+
+    /// Closes what is ours of it, in another process, which has no say in its end.
+    fn let_go(self) {
+        let Waiting { program, connection, control } = self;
+        let Program { child, errors, line: _ } = program;
+        drop((connection, control, errors));
+        std::mem::forget(child);
     }
 
     /// Starts the program; gives our end of its connection, too.
@@ -105,6 +117,7 @@ impl Waiting {
 /// Waits to be told who the client is, and becomes the program. If the session ends
 /// without a word, so does this.
 fn become_program(run: &str, its: OwnedFd, errors: OwnedFd, control: &OwnedFd) -> ! {
+    sys::release_signals();
     let mut told = Vec::with_capacity(limits::LOGGED_TEXT * 2);
     while let Ok(1..) | Err(Errno::INTR) = read(control, spare_capacity(&mut told)) {}
     let mut told = told.split(|&b| b == 0);

@@ -39,6 +39,8 @@ pub(super) const RELAY: &[libc::c_long] = &[
     libc::SYS_write,
     libc::SYS_writev,
     #[cfg(target_arch = "x86_64")]
+    libc::SYS_alarm,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
 ];
 

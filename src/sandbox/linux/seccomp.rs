@@ -69,6 +69,10 @@ const SMC: u32 = 43;
 /// bit, and those that a session uses have not. Landlock looks at that from Linux 6.12 on.
 const SIGNALS: u32 = 8;
 
+/// What types of sockets have in common that are neither streams nor datagrams; but for raw ones,
+/// which need a protocol.
+const UNUSUAL: u32 = 0b1100;
+
 /// Numbers of calls are below 32 times this.
 const WORDS: usize = 16;
 /// From so many calls on a word of bits is shorter than a comparison for each.
@@ -170,13 +174,18 @@ impl Program {
     }
 }
 
-/// Allows these calls, sockets of the Internet and of Unix, and memory that is no code.
+/// Allows these calls, sockets of the Internet and of Unix, and memory that is no code. Sockets are
+/// of the usual protocols, which 0 stands for, and connected by connect: elsewhere Landlock does not
+/// see where to, and raw ones show root what all the host receives.
 const fn allow(lists: &[&[libc::c_long]]) -> Program {
     let mut program = Program::new();
-    // Of the usual protocol: Landlock knows ports of TCP alone, and others than TCP connect to them.
-    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 8);
+    // Of the usual protocol and type: Landlock knows ports of TCP alone, and others than TCP connect to
+    // them; raw ones show root what all the host receives.
+    program.jump(libc::BPF_JEQ, libc::SYS_socket as u32, 0, 10);
     program.load(argument(2));
-    program.jump(libc::BPF_JEQ, 0, 0, 5);
+    program.jump(libc::BPF_JEQ, 0, 0, 7);
+    program.load(argument(1));
+    program.jump(libc::BPF_JSET, UNUSUAL, 5, 0);
     program.load(argument(0));
     program.jump(libc::BPF_JEQ, libc::AF_INET as u32, 2, 0);
     program.jump(libc::BPF_JEQ, libc::AF_INET6 as u32, 1, 0);
@@ -322,9 +331,15 @@ mod tests {
                 (libc::AF_ALG, false),
                 (0, false),
             ] {
-                let socket = |protocol| [family as u64, 1, protocol as u64, 0, 0, 0];
-                assert_eq!(is(class, libc::SYS_socket, socket(0)), allowed, "{family}");
-                assert!(!is(class, libc::SYS_socket, socket(libc::IPPROTO_MPTCP)), "{family}");
+                let socket = |kind: i32, protocol: i32| {
+                    let arguments = [family as u64, kind as u64, protocol as u64, 0, 0, 0];
+                    is(class, libc::SYS_socket, arguments)
+                };
+                assert_eq!(socket(libc::SOCK_DGRAM, 0), allowed, "{family}");
+                assert_eq!(socket(libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0), allowed, "{family}");
+                assert!(!socket(libc::SOCK_STREAM, libc::IPPROTO_MPTCP));
+                assert!(!socket(libc::SOCK_RAW, libc::IPPROTO_TCP));
+                assert!(!socket(libc::SOCK_SEQPACKET | libc::SOCK_NONBLOCK, 0));
             }
             let control =
                 |command: i32| is(class, libc::SYS_fcntl, [0, command as u64, 0, 0, 0, 0]);
@@ -332,6 +347,8 @@ mod tests {
             let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
             assert!(used.into_iter().chain(locks).chain([libc::F_DUPFD_CLOEXEC]).all(control));
             assert!(![libc::F_SETOWN, F_SETSIG, F_SETOWN_EX].into_iter().any(control));
+            let send = |flags: i32| is(class, libc::SYS_sendto, [9, 0, 0, flags as u64, 0, 0]);
+            assert!(send(libc::MSG_NOSIGNAL) && !send(libc::MSG_NOSIGNAL | libc::MSG_FASTOPEN));
             let memory = |access: i32| is(class, libc::SYS_mmap, [0, 4096, access as u64, 0, 0, 0]);
             assert!(memory(libc::PROT_READ | libc::PROT_WRITE));
             assert!(!memory(libc::PROT_READ | libc::PROT_EXEC) && !memory(libc::PROT_EXEC));
@@ -349,6 +366,16 @@ mod tests {
         let clone =
             |flags: i32| is(Class::Programs, libc::SYS_clone, [flags as u64, 0, 0, 0, 0, 0]);
         assert!(clone(libc::SIGCHLD) && clone(libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD));
+        for (call, flags) in [
+            (libc::SYS_sendto, [0, 0, 0, libc::MSG_FASTOPEN as u64, 0, 0]),
+            (libc::SYS_sendmmsg, [0, 0, 0, libc::MSG_FASTOPEN as u64, 0, 0]),
+            (libc::SYS_sendmsg, [0, 0, libc::MSG_FASTOPEN as u64, 0, 0, 0]),
+            (libc::SYS_socket, [SMC.into(), 1, 0, 0, 0, 0]),
+            (libc::SYS_socket, [2, 1, libc::IPPROTO_MPTCP as u64, 0, 0, 0]),
+        ] {
+            assert!(!is(Class::Programs, call, flags), "{call}");
+            assert!(is(Class::Programs, call, [16, 3, 0, 0, 0, 0]), "{call}");
+        }
         assert!(!clone(libc::CLONE_NEWUSER) && !clone(libc::CLONE_NEWNET | libc::SIGCHLD));
     }
 

@@ -112,7 +112,7 @@ impl<'a> Conversation<'a> {
         let mut program = None;
         let mta = match upstream {
             Upstream::Exec(run) => {
-                let (started, mta) = Waiting::new(run)?.start(&STRANGER, None)?;
+                let (started, mta) = Waiting::new(run, &mut Vec::new())?.start(&STRANGER, None)?;
                 program = Some(started);
                 mta
             }

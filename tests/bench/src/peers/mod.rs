@@ -128,7 +128,10 @@ impl Bench {
         }
         let mut rows = Vec::new();
         for ((peer, name), figures) in peers.iter().zip(NAMES).zip(figures) {
-            let [cpu, greeting, speed] = figures.map(median);
+            let [cpu, greeting, speeds] = figures;
+            let (cpu, greeting) = (median(cpu), median(greeting));
+            // The best: it takes both CPUs, and whatever else runs on one of them shows.
+            let speed = speeds.into_iter().fold(0.0, f64::max);
             let idle =
                 self.idle_pss_of(peer.front, &peer.subject).map_err(|error| of(name, error))?;
             let counts = match peer.counted {
