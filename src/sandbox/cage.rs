@@ -39,7 +39,7 @@ pub(super) enum Access {
 
 /// What is left to a session.
 // Other systems cannot be told all of it.
-#[cfg_attr(not(any(target_os = "linux", target_os = "openbsd")), allow(dead_code))]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(super) struct Bounds<'a> {
     pub(super) class: Class,
     pub(super) paths: Vec<(Cow<'a, Path>, Access)>,

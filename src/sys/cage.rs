@@ -1,7 +1,9 @@
 //! What the kernel is asked for by the sandbox; each call has its meaning from there.
 
+#[cfg(any(target_os = "freebsd", target_os = "linux", target_os = "openbsd"))]
 use std::io;
 
+#[cfg(any(target_os = "freebsd", target_os = "linux", target_os = "openbsd"))]
 fn outcome(result: libc::c_long) -> io::Result<libc::c_long> {
     match result {
         -1 => Err(io::Error::last_os_error()),
