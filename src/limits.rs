@@ -51,7 +51,7 @@ pub const ERRORS: u32 = 20;
 
 /// Descriptors of a session that starts no programs: client, MTA, log, supervisor, ten for
 /// DNS, a list's text and its compiled form, and a file for each thing that is shared.
-pub const DESCRIPTORS: u64 = 256;
+pub const DESCRIPTORS: u64 = 1024;
 
 /// Refused recipients that have a line in the log, in a session; those behind
 /// are only counted in the session's, so that a stranger cannot fill the log.

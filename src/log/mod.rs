@@ -192,6 +192,15 @@ impl Log {
     }
 }
 
+/// The sockets that a log may connect to.
+pub(crate) fn sockets(to: LogTo) -> Vec<&'static str> {
+    match to {
+        LogTo::Auto | LogTo::Stderr | LogTo::Syslog => SYSLOG_SOCKETS.to_vec(),
+        LogTo::SyslogAt(path) => vec![path],
+        LogTo::Nowhere => Vec::new(),
+    }
+}
+
 /// Does fd 2 lead to the journal (systemd.exec(5), JOURNAL_STREAM)?
 fn stderr_is_journal() -> bool {
     let Some(stream) = sys::variable("JOURNAL_STREAM") else {

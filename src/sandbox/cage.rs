@@ -11,7 +11,7 @@ use super::Needs;
 use crate::config::Settings;
 use crate::tls::certificates;
 use crate::upstream::Upstream;
-use crate::{limits, spool};
+use crate::{limits, log, spool};
 
 /// How much of the system's calls is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(super) enum Access {
     Read,
     /// Read, and run as a program.
     Run,
+    /// A socket to connect to; on systems where a path may be hidden.
+    Talk,
     /// Read and written; files are made in it and removed.
     Write,
 }
@@ -84,6 +86,12 @@ impl<'a> Bounds<'a> {
             class = Class::Programs;
             paths.push((Path::new("/").into(), Access::Run));
             paths.push((Path::new("/dev/null").into(), Access::Write));
+        }
+        if cfg!(target_os = "openbsd") {
+            let mtas = settings.upstream.iter().filter_map(Upstream::path);
+            let log = log::sockets(settings.log);
+            let sockets = mtas.chain(log.iter().copied()).map(|path| Path::new(path).into());
+            paths.extend(sockets.map(|path| (path, Access::Talk)));
         }
         let (mut any, mut connect) = (programs, &[][..]);
         if let Some(sandbox) = settings.sandbox.as_deref().filter(|_| programs) {

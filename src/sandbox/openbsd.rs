@@ -15,6 +15,7 @@ pub(super) const STEPS: &[Step] =
 fn show(bounds: &Bounds<'_>) -> io::Result<()> {
     for (path, access) in &bounds.paths {
         let how = match access {
+            Access::Talk => c"rw",
             Access::Read => c"r",
             Access::Run => c"rx",
             Access::Write => c"rwc",

@@ -71,6 +71,15 @@ impl Upstream {
         }
     }
 
+    /// The path of its socket, if it has one.
+    #[must_use]
+    pub fn path(&self) -> Option<&'static str> {
+        match self {
+            Upstream::Unix(path) => Some(path),
+            Upstream::Tcp(_) | Upstream::Exec(_) => None,
+        }
+    }
+
     /// Is the system's resolver to be asked where it is?
     #[must_use]
     pub fn is_named(&self) -> bool {

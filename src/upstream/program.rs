@@ -19,6 +19,7 @@ use std::process::{Command, Stdio};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, read, write};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
 };
@@ -105,6 +106,8 @@ impl Waiting {
         let told = [client.address().to_string().as_bytes(), local.as_bytes(), name].join(&0);
         send(&self.control, &told, SendFlags::NOSIGNAL)?;
         shutdown(&self.control, Shutdown::Write)?;
+        // The program is on a disk that may not answer.
+        set_socket_timeout(&self.control, Timeout::Recv, Some(limits::CONNECT_WAIT))?;
         let mut why = Vec::new();
         File::from(self.control).read_to_end(&mut why)?;
         match String::from_utf8(why) {

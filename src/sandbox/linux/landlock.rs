@@ -87,6 +87,7 @@ fn ruleset(bounds: &Bounds<'_>) -> io::Result<(OwnedFd, Handled)> {
 fn files(access: Access) -> u64 {
     const READ: u64 = READ_FILE | READ_DIR;
     match access {
+        Access::Talk => 0,
         Access::Read => READ,
         Access::Run => READ | EXECUTE,
         Access::Write => READ | WRITE_FILE | TRUNCATE | ENTRIES,

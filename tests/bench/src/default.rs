@@ -40,18 +40,22 @@ impl DefaultSession {
         let folder = Folder::new("default")?;
         let list = folder.write("allow.list", LIST)?;
         compile(logged, &list)?;
+        // What is an option of the others, as each test has a socket of its own, is here where a site has it.
+        let (program, log) = (&logged.command[0], &logged.command[2]);
+        let config = CONFIG.replace("syslog:/dev/log", log);
+        let program = Subject::new(program, &[]);
         let subject = |name: &str, changes: &[(&str, &str)]| {
             let changed = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
-            let text = changes.iter().fold(CONFIG.to_string(), changed);
+            let text = changes.iter().fold(config.clone(), changed);
             let path = folder.write(name, &text)?;
             compile(logged, &path)?;
-            Ok::<_, io::Error>(logged.with(&["--config", &path.to_string_lossy()]))
+            Ok::<_, io::Error>(program.with(&["--config", &path.to_string_lossy()]))
         };
         let suspects = (&*NAME_SERVER.to_string(), &*NAME_SERVER_OF_SUSPECTS.to_string());
         let tarpit = (
-            "[dns]",
+            "[log]",
             &*format!(
-                "state = \"{}\"\n[tarpit]\nat_once = {SESSIONS}\n[dns]",
+                "state = \"{}\"\n[tarpit]\nat_once = {SESSIONS}\n[log]",
                 folder.path().display()
             ),
         );
