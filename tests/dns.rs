@@ -19,8 +19,10 @@ const SECOND: Duration = Duration::from_secs(1);
 fn ask(config: &Config, limit: Duration, questions: &[(&str, Kind)]) -> (Vec<String>, Duration) {
     let began = Instant::now();
     let mut queries = Queries::new(config.clone(), began + limit);
-    let numbers: Vec<_> =
-        questions.iter().map(|(name, kind)| queries.ask(name.as_bytes(), *kind)).collect();
+    let numbers: Vec<_> = questions
+        .iter()
+        .map(|(name, kind)| queries.ask(name.as_bytes(), *kind, Instant::now()))
+        .collect();
     wait(|fds| {
         queries.advance(Instant::now());
         queries.fds(fds);

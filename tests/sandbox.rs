@@ -98,22 +98,31 @@ fn a_supervisor_that_allows_less_is_put_up_with() {
     s.quits();
 }
 
-/// Denies this call as a kernel would that does not know it.
-fn without(call: libc::c_long) -> impl FnMut() -> std::io::Result<()> + Send + Sync + 'static {
+/// Denies this call as a kernel would that does not know it; but only with flags that
+/// it does not know, if it has `flags`.
+fn without(
+    call: libc::c_long,
+    flags: bool,
+) -> impl FnMut() -> std::io::Result<()> + Send + Sync + 'static {
     let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+    let jump = |k: u32, jt: u8, jf: u8| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt,
+        jf,
+        k,
+    };
+    let error = if flags { libc::EINVAL } else { libc::ENOSYS };
     let code = [
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-        libc::sock_filter {
-            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-            jt: 0,
-            jf: 1,
-            k: call as u32,
-        },
-        statement(libc::BPF_RET, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+        jump(call as u32, 0, 2),
+        // The second argument.
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 24),
+        jump(if flags { 0 } else { u32::MAX }, 0, 1),
         statement(libc::BPF_RET, libc::SECCOMP_RET_ALLOW),
+        statement(libc::BPF_RET, libc::SECCOMP_RET_ERRNO | error as u32),
     ];
     move || {
-        let program = libc::sock_fprog { len: 4, filter: code.as_ptr().cast_mut() };
+        let program = libc::sock_fprog { len: 6, filter: code.as_ptr().cast_mut() };
         // SAFETY: system calls; the kernel reads the program while it lives.
         let outcome = unsafe {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -124,10 +133,22 @@ fn without(call: libc::c_long) -> impl FnMut() -> std::io::Result<()> + Send + S
 }
 
 #[test]
+fn a_kernel_that_knows_less_of_seccomp_is_told_the_rest() {
+    let old = |command: &mut Command| {
+        // SAFETY: what is called is a system call.
+        unsafe { command.pre_exec(without(libc::SYS_seccomp, true)) };
+    };
+    let mut s = session(old, &["--sandbox", "required"]);
+    s.greets();
+    assert_eq!(status(s.program.child().id(), "Seccomp_filters"), "2");
+    s.quits();
+}
+
+#[test]
 fn an_older_kernel_is_noted_or_not_put_up_with() {
     let old = |command: &mut Command| {
         // SAFETY: what is called is a system call.
-        unsafe { command.pre_exec(without(libc::SYS_landlock_create_ruleset)) };
+        unsafe { command.pre_exec(without(libc::SYS_landlock_create_ruleset, false)) };
     };
     let mut s = session(old, &[]);
     s.greets();

@@ -99,15 +99,15 @@ impl Queries {
         Queries { config, end, queries: Vec::with_capacity(2), room: Vec::new() }
     }
 
-    /// Asks for a name; gives the number of the question.
-    pub fn ask(&mut self, name: &[u8], kind: Kind) -> usize {
+    /// Asks for a name, at this time; gives the number of the question.
+    pub fn ask(&mut self, name: &[u8], kind: Kind, now: Instant) -> usize {
         let asked = self.queries.len();
         let query = match asked < QUESTIONS {
             true => {
                 let spare = self.queries.iter_mut().find_map(Query::spare);
-                Query::start(&self.config, name, kind, spare, Instant::now())
+                Query::start(&self.config, name, kind, spare, now)
             }
-            false => Query::given_up(kind, Instant::now()),
+            false => Query::given_up(kind, now),
         };
         self.queries.push(query);
         asked
@@ -157,10 +157,13 @@ pub fn reverse_name(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => {
             for octet in ip.octets().into_iter().rev() {
-                let digits = [octet / 100, octet / 10 % 10, octet % 10];
-                let zeros = digits.iter().take(2).take_while(|&&digit| digit == 0).count();
-                name.extend(digits.iter().skip(zeros).map(|digit| b'0' + digit));
-                name.push(b'.');
+                if octet >= 100 {
+                    name.push(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    name.push(b'0' + octet / 10 % 10);
+                }
+                name.extend([b'0' + octet % 10, b'.']);
             }
             name.extend(b"in-addr.arpa");
         }

@@ -29,7 +29,7 @@ impl Lookup {
     pub fn start(config: Config, ip: IpAddr, limit: Duration) -> Lookup {
         let began = Instant::now();
         let mut queries = Queries::new(config, began + limit);
-        let ptr = queries.ask(&reverse_name(ip), Kind::Ptr);
+        let ptr = queries.ask(&reverse_name(ip), Kind::Ptr, began);
         Lookup { ip, queries, began, ptr, names: None }
     }
 
@@ -46,7 +46,8 @@ impl Lookup {
 
     /// Goes on; gives what came of it when all is known.
     pub fn advance(&mut self) -> Option<Host> {
-        self.queries.advance(Instant::now());
+        let now = Instant::now();
+        self.queries.advance(now);
         if self.names.is_none() {
             match self.queries.answer(self.ptr)? {
                 Answer::Records(records) => {
@@ -57,7 +58,7 @@ impl Lookup {
                     let mut names: Vec<_> = names.take(NAMES).collect();
                     names.sort_unstable();
                     names.dedup();
-                    self.ask_for_addresses(names);
+                    self.ask_for_addresses(names, now);
                 }
                 Answer::NoName | Answer::NoData => return Some(self.host(Iprev::PermError)),
                 Answer::Trouble(trouble) => {
@@ -85,10 +86,10 @@ impl Lookup {
         })
     }
 
-    fn ask_for_addresses(&mut self, names: Vec<Vec<u8>>) {
+    fn ask_for_addresses(&mut self, names: Vec<Vec<u8>>, now: Instant) {
         let kind = if self.ip.is_ipv4() { Kind::A } else { Kind::Aaaa };
         let ask = |name: Vec<u8>| {
-            let question = self.queries.ask(&name, kind);
+            let question = self.queries.ask(&name, kind, now);
             (name, question)
         };
         self.names = Some(names.into_iter().map(ask).collect());

@@ -110,7 +110,8 @@ impl<'a> Floor<'a> {
         if sys::terminated() || sys::time_is_up() || self.has_left() {
             return Err(Stop::Over);
         }
-        let left = end.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let left = end.saturating_duration_since(now);
         let news = self.status.is_wanted() && self.status.is_news(self.filter);
         let time = if news { left.min(limits::STATUS_AFTER) } else { left };
         // A client that has closed would stir for ever.
@@ -123,7 +124,7 @@ impl<'a> Floor<'a> {
                 let (wakeup, client) = self.wires.wait_beside(room, fds, time).map_err(no_wait)?;
                 (wakeup, client, time)
             }
-            true => self.wait_and_name(room, fds, time)?,
+            true => self.wait_and_name(room, fds, time, now)?,
         };
         let spoke = client && self.receive();
         if self.has_left() {
@@ -165,10 +166,11 @@ impl Floor<'_> {
         room: Option<bool>,
         fds: &mut [libc::pollfd],
         time: Duration,
+        now: Instant,
     ) -> Result<(Wakeup, bool, Duration), Stop> {
         let mut all = fds.to_vec();
         let wakes = self.naming.fds(&mut all);
-        let left = wakes.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = wakes.map(|at| at.saturating_duration_since(now));
         let shorter = left.map_or(time, |left| left.min(time));
         let (wakeup, client) = self.wires.wait_beside(room, &mut all, shorter).map_err(no_wait)?;
         fds.iter_mut().zip(&all).for_each(|(fd, seen)| fd.revents = seen.revents);

@@ -128,19 +128,26 @@ mod linux {
     pub(crate) fn seccomp(code: &'static [libc::sock_filter]) -> io::Result<()> {
         let len = u16::try_from(code.len()).map_err(io::Error::other)?;
         let program = libc::sock_fprog { len, filter: code.as_ptr().cast_mut() };
+        let install = |flags: libc::c_ulong| {
+            // SAFETY: the kernel reads the program, which nobody writes.
+            let call = unsafe {
+                libc::syscall(
+                    libc::SYS_seccomp,
+                    libc::SECCOMP_SET_MODE_FILTER,
+                    flags,
+                    &raw const program,
+                )
+            };
+            outcome(call).map(|_| ())
+        };
         // What is denied goes to the audit log. Speculation is left as it is: a session has no secret
         // that is worth the cost, and none of another's (seccomp(2), SPEC_ALLOW).
         let flags = libc::SECCOMP_FILTER_FLAG_LOG | libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-        // SAFETY: the kernel reads the program, which nobody writes.
-        let call = unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                flags,
-                &raw const program,
-            )
-        };
-        outcome(call).map(|_| ())
+        match install(flags) {
+            // Kernels before 4.17 know neither or one of them.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install(0),
+            outcome => outcome,
+        }
     }
 }
 
