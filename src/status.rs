@@ -75,7 +75,7 @@ impl Default for Status {
 #[must_use]
 pub(crate) fn supervisor_reads() -> bool {
     let Some(path) = sys::variable("NOTIFY_SOCKET") else { return false };
-    // An abstract socket; systemd itself has used a path since 2013.
+    // An abstract socket, which the sandbox keeps from a session; systemd has used a path since 2013.
     if path.as_encoded_bytes().starts_with(b"@") {
         return true;
     }
