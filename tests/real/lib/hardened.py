@@ -168,7 +168,9 @@ def attempts(ok, what, expected):
     report = STATE + "/attempts"
     if os.path.exists(report):
         os.unlink(report)
-    configured('[[filter]]\ntype = "program"\nat = "connect"\nrun = ["/usr/local/bin/attempts"]\n')
+    # What the unit leaves, without what the session gives up itself.
+    configured('[sandbox]\nmode = "off"\n[[filter]]\ntype = "program"\nat = "connect"\n'
+               'run = ["/usr/local/bin/attempts"]\n')
     client = real.Client(25, source="127.0.0.8")
     client.reply()
     client.close()
