@@ -30,6 +30,7 @@ impl Balancers {
     ///
     /// # Errors
     /// Says what is wrong with them.
+    #[inline(never)] // Not in every session.
     pub fn read(texts: Vec<&'static str>) -> Result<Balancers, String> {
         let list = List::parse(&texts, Topic::Address)?;
         if list.has_hosts() || list.stages() != Stages::only(Stage::Connect) {

@@ -33,6 +33,15 @@ pub(crate) fn open(path: &Path) -> io::Result<Option<(OwnedFd, Stat)>> {
     }
 }
 
+/// What a file is; `None` if it is not there.
+pub(crate) fn stat(path: &Path) -> io::Result<Option<Stat>> {
+    match rustix::fs::stat(path) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Reads a file to its end, if it is not larger than `most` MiB.
 pub(crate) fn read_all(file: &OwnedFd, stat: &Stat, most: u64) -> io::Result<Vec<u8>> {
     let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);

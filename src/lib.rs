@@ -96,6 +96,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> exit::Code {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn run_tool(mode: Mode, asked: &Invocation) -> anyhow::Result<exit::Code> {
     sys::leave_out_backtraces();
     match mode {
@@ -147,6 +149,8 @@ fn serve(mut loaded: Loaded) -> exit::Code {
 
 /// A balancer does not say who its client is. Whoever it is, there is no session
 /// with it, and nothing to be said that it would understand.
+#[cold]
+#[inline(never)]
 fn not_introduced(log: &mut Log, client: &Client, why: &NoHeader) -> exit::Code {
     let level = if matches!(why, NoHeader::Looked) { Level::Info } else { Level::Error };
     let mut line = log.session(client);
@@ -170,6 +174,8 @@ fn refuse_to_start(to: (LogTo, Style), error: &dyn Display) -> exit::Code {
 }
 
 /// Tells the client to come back, and the log why.
+#[cold]
+#[inline(never)]
 fn turn_away(log: &mut Log, reply: &Standing, why: &dyn Display) -> exit::Code {
     no_session(log, Level::Error, reply.rule, why);
     let mut wire = Vec::new();
@@ -179,6 +185,8 @@ fn turn_away(log: &mut Log, reply: &Standing, why: &dyn Display) -> exit::Code {
 }
 
 /// The log's line of a process that came to no session.
+#[cold]
+#[inline(never)]
 fn no_session(log: &mut Log, level: Level, end: &str, why: &dyn Display) {
     let mut line = Line::without_session();
     line.word(" session=", "none").word(" end=", end).outside(" why=", why.to_string().as_bytes());

@@ -197,6 +197,8 @@ impl Invocation {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn environment(&mut self, words: &'static str) -> Result<(), UsageError> {
         let mut words = words.split_ascii_whitespace();
         while let Some(word) = words.next() {
@@ -268,11 +270,15 @@ impl Invocation {
 }
 
 /// A value that is wrong.
+#[cold]
+#[inline(never)]
 fn wrong(name: &str, value: &str, why: &str) -> UsageError {
     UsageError(format!("{name} {value:?}: {why}"))
 }
 
 /// What to say of an argument that is none.
+#[cold]
+#[inline(never)]
 fn unknown(arg: &str, mode: Mode) -> String {
     match arg {
         "listen" | "try" | "compile" | "explain" | "check" | "report" | "replay" | "import"

@@ -200,14 +200,14 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
         Source::Nothing | Source::Usual => return Ok(None),
     };
     let cannot = |error: io::Error| ConfigError(format!("{path}: cannot be read: {error}"));
-    let Some((file, stat)) = file::open(Path::new(path)).map_err(cannot)? else {
-        return match source {
-            Source::Default => Ok(None),
-            _ => Err(ConfigError(format!("{path}: there is no such file"))),
-        };
+    let missing = || match source {
+        Source::Default => Ok(None),
+        _ => Err(ConfigError(format!("{path}: there is no such file"))),
     };
     let mut note = None;
     if compiled {
+        // The text itself is not opened if what was made of it is there.
+        let Some(stat) = file::stat(Path::new(path)).map_err(cannot)? else { return missing() };
         match compiled::read(Path::new(path), &stat) {
             Some(Ok(document)) => return Ok(Some(Read { path, document, stat, note })),
             Some(Err(why)) => {
@@ -216,14 +216,29 @@ pub(crate) fn document(source: Source, compiled: bool) -> Result<Option<Read>, C
             None => {}
         }
     }
+    let Some((file, stat)) = file::open(Path::new(path)).map_err(cannot)? else {
+        return missing();
+    };
     let octets = file::read_all(&file, &stat, MOST).map_err(cannot)?;
+    text_of(path, octets, stat, note).map(Some)
+}
+
+/// What the text of the file says.
+#[cold]
+#[inline(never)]
+fn text_of(
+    path: &'static str,
+    octets: Vec<u8>,
+    stat: Stat,
+    note: Option<String>,
+) -> Result<Read, ConfigError> {
     let text = std::str::from_utf8(octets.leak())
         .map_err(|_| ConfigError(format!("{path}: is not UTF-8")))?;
     let document = text::parse(text)
         .map_err(|bad| ConfigError(format!("{path}:{}: {}", bad.line, bad.what)))?;
     let read = Read { path, document, stat, note };
     names::check(&read.document).map_err(|(table, bad)| read.error(table, &bad))?;
-    Ok(Some(read))
+    Ok(read)
 }
 
 /// The filters that options ask for, then those of the file.

@@ -123,6 +123,7 @@ impl SandboxSettings {
     ///
     /// # Errors
     /// The first key that is wrong.
+    #[inline(never)] // Not in every session.
     pub(super) fn read(keys: &Keys<'_>) -> Result<SandboxSettings, BadKey> {
         let mut read = SandboxSettings::default();
         if let Some(user) = keys.text("user")? {
@@ -165,6 +166,7 @@ impl SandboxSettings {
     ///
     /// # Errors
     /// Says what does not.
+    #[inline(never)] // Not in every session.
     pub(super) fn agree(&self) -> Result<(), Box<Discord>> {
         if self.chroot.is_some() && self.user.is_none() {
             let what = "chroot goes with a user (user in [sandbox], or --user): root leaves any";

@@ -238,6 +238,7 @@ impl Settings {
         Ok(())
     }
 
+    #[inline(never)] // Not in every session.
     fn read_head(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
         self.profile = keys.choice("profile", PROFILES)?.unwrap_or(self.profile);
         if let Some(state) = keys.text("state")? {
@@ -246,6 +247,7 @@ impl Settings {
         Ok(())
     }
 
+    #[inline(never)] // Not in every session.
     fn read_upstream(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
         if let Some(addresses) = keys.one_or_more("address")? {
             self.upstream =
@@ -279,6 +281,7 @@ impl Settings {
         }
     }
 
+    #[inline(never)] // Not in every session.
     fn read_session(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
         self.greet_delay = keys.time("greet_delay")?.unwrap_or(self.greet_delay);
         self.reject_at = keys.choice("reject_at", REJECT_AT)?.unwrap_or(self.reject_at);
@@ -348,6 +351,7 @@ impl Settings {
         self.dns.as_deref().unwrap_or(&dns::USUAL)
     }
 
+    #[inline(never)] // Not in every session.
     fn read_tarpit(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
         let most = keys.number("at_once", 0, 100_000)?;
         self.tarpit_at_once = most.unwrap_or(self.tarpit_at_once);

@@ -71,6 +71,7 @@ impl TlsSettings {
     ///
     /// # Errors
     /// The first key that is wrong.
+    #[inline(never)] // Not in every session.
     pub(super) fn read(keys: &Keys<'_>) -> Result<TlsSettings, BadKey> {
         let files = |key| match keys.one_or_more(key)? {
             Some(names) if names.iter().any(|name| !is_name(name)) => {
@@ -123,6 +124,7 @@ impl TlsSettings {
     ///
     /// # Errors
     /// Says what does not.
+    #[inline(never)] // Not in every session.
     pub(super) fn agree(&self) -> Result<(), Box<Discord>> {
         let discord = |key, what: &str| Err(Discord::new("tls", key, what));
         let needs = self.implicit || self.starttls == Some(StartTls::Terminate);

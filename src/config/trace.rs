@@ -36,6 +36,7 @@ impl Traces {
     ///
     /// # Errors
     /// Says what an entry may be.
+    #[inline(never)] // Not in every session.
     pub(super) fn read(entries: &[&'static str]) -> Result<Traces, String> {
         if entries.len() > MOST {
             return Err(format!("at most {MOST} entries"));

@@ -45,6 +45,8 @@ impl fmt::Display for Ids {
 ///
 /// # Errors
 /// Says which step failed; there is no going on behind it.
+#[cold]
+#[inline(never)]
 pub(super) fn become_user(user: User, root: Option<&Path>, log: &mut Log) -> Result<(), String> {
     let cannot = |what: String| format!("user {user}: {what}");
     let ids = look_up(user).map_err(cannot)?;

@@ -75,8 +75,8 @@ pub fn options() -> impl Iterator<Item = &'static Opt> {
     SESSION.iter().chain(tools::TOOLS)
 }
 
-/// Those of a session.
-const SESSION: &[Opt] = &[
+/// Those of a session. With a name of its own for the linker (`layout.ld`).
+static SESSION: [Opt; 30] = [
     Opt {
         names: &["--config"],
         value: "FILE",

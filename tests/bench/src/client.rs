@@ -131,6 +131,14 @@ pub fn one_recipient_and_noop(to: SocketAddr) -> io::Result<Duration> {
     session_with(to, &["NOOP recipient@example.com\r\n"])
 }
 
+/// A session whose message fills the block that mail data is relayed in.
+pub fn greater_message(to: SocketAddr) -> io::Result<Duration> {
+    let mut client = Client::idle(to)?;
+    client.send(200_000)?;
+    client.quit()?;
+    Ok(Duration::ZERO)
+}
+
 /// A session whose client is away at once.
 pub fn glance(to: SocketAddr) -> io::Result<Duration> {
     Client::knock(to).map(|_| Duration::ZERO)

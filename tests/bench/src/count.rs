@@ -2,6 +2,7 @@
 
 use crate::client::Play;
 use crate::{place, process, server::Subject};
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -87,9 +88,31 @@ impl Traced {
 /// Counts one session of the subject.
 pub fn one_session(subject: &Subject, play: Play) -> io::Result<Counts> {
     let traced = Traced::start(subject, play, OPTIONS)?;
-    let counts = follow(traced.pid)?;
+    let mut counts = Counts::default();
+    let mut vdso = vdso(traced.pid)?;
+    follow(traced.pid, |pid, has_begun| {
+        if has_begun {
+            vdso = self::vdso(pid)?;
+        }
+        count_next(pid, &vdso, &mut counts)
+    })?;
     traced.end()?;
     Ok(counts)
+}
+
+/// Where one session of the subject comes along: the addresses of its instructions, each once.
+pub fn addresses(subject: &Subject, play: Play) -> io::Result<Vec<u64>> {
+    let traced = Traced::start(subject, play, OPTIONS)?;
+    let (mut seen, mut addresses) = (HashSet::new(), Vec::new());
+    follow(traced.pid, |pid, _| {
+        let at = address(pid);
+        if seen.insert(at) {
+            addresses.push(at);
+        }
+        Ok(())
+    })?;
+    traced.end()?;
+    Ok(addresses)
 }
 
 /// Page faults of one session of the subject, which is one process, from its first instruction to its last. Not
@@ -115,27 +138,26 @@ pub fn faults(subject: &Subject, play: Play) -> io::Result<u64> {
     Ok(after.ok_or_else(|| io::Error::other("a session's end was not seen"))? - before)
 }
 
-/// Steps the process, and all it starts, until the last has ended.
-fn follow(first: libc::pid_t) -> io::Result<Counts> {
-    let mut counts = Counts::default();
-    let mut vdso = vdso(first)?;
-    count_next(first, &vdso, &mut counts)?;
+/// Steps the process, and all it starts, until the last has ended. Before each step `look` is given the process, and
+/// whether it is another program now.
+fn follow(
+    first: libc::pid_t,
+    mut look: impl FnMut(libc::pid_t, bool) -> io::Result<()>,
+) -> io::Result<()> {
+    look(first, false)?;
     proceed(libc::PTRACE_SINGLESTEP, first, 0);
     loop {
         let (pid, status) = match wait(-1) {
-            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(counts),
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(()),
             result => result?,
         };
         if !libc::WIFSTOPPED(status) {
             continue;
         }
         let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
-        if event == libc::PTRACE_EVENT_EXEC {
-            vdso = self::vdso(pid)?;
-        }
         match signal {
             libc::SIGTRAP if event == 0 || event == libc::PTRACE_EVENT_EXEC => {
-                count_next(pid, &vdso, &mut counts)?;
+                look(pid, event == libc::PTRACE_EVENT_EXEC)?;
                 proceed(libc::PTRACE_SINGLESTEP, pid, 0);
             }
             // A fork in the parent, the first stop in the child.
@@ -167,15 +189,20 @@ fn vdso(pid: libc::pid_t) -> io::Result<Range<u64>> {
     Ok(range.unwrap_or_default())
 }
 
-/// Counts the instruction that the next step will execute.
-fn count_next(pid: libc::pid_t, vdso: &Range<u64>, counts: &mut Counts) -> io::Result<()> {
-    counts.instructions += 1;
+/// Where the instruction is that the next step will execute.
+fn address(pid: libc::pid_t) -> u64 {
     // SAFETY: all-zero is a valid value, and the kernel fills exactly this structure.
-    let at = unsafe {
+    unsafe {
         let mut registers: libc::user_regs_struct = std::mem::zeroed();
         libc::ptrace(libc::PTRACE_GETREGS, pid, ptr::null_mut::<libc::c_void>(), &mut registers);
         registers.rip
-    };
+    }
+}
+
+/// Counts that instruction.
+fn count_next(pid: libc::pid_t, vdso: &Range<u64>, counts: &mut Counts) -> io::Result<()> {
+    counts.instructions += 1;
+    let at = address(pid);
     counts.vdso += u64::from(vdso.contains(&at));
     // Near the end of a mapping, eight octets from here on may not be readable, but those before are.
     let octets = peek(pid, at).or_else(|| Some(peek(pid, at.wrapping_sub(6))? >> 48));

@@ -26,7 +26,7 @@ struct Standing {
 
 impl Bench {
     /// What is guarded, by its name in the file.
-    fn guarded(&self) -> [(&'static str, &Subject, Play); 4] {
+    pub fn guarded(&self) -> [(&'static str, &Subject, Play); 4] {
         [
             ("plain", &self.plain, client::short_session),
             ("logged", &self.logged, client::short_session),

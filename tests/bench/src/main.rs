@@ -15,6 +15,7 @@ mod log;
 mod measure;
 mod mta;
 mod name_server;
+mod order;
 mod peers;
 mod place;
 mod process;
@@ -35,7 +36,7 @@ use std::time::Duration;
 use std::{env, fs, io, thread};
 use tally::{Measured, Tally};
 
-const USAGE: &str = "usage: tests/bench/run [--quick] [--peers | --counts] BINARY";
+const USAGE: &str = "usage: tests/bench/run [--quick] [--peers | --counts | --order] BINARY";
 /// A missed time budget is measured anew this often in all, and the best round counts: others share the machine.
 const ROUNDS: usize = 3;
 
@@ -49,6 +50,7 @@ type Measurement = fn(&Bench) -> io::Result<Vec<Figure>>;
 enum Mode {
     Budgets,
     Counts,
+    Order,
     Peers,
 }
 
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         match word.as_str() {
             "--quick" => quick = true,
             "--counts" => mode = Mode::Counts,
+            "--order" => mode = Mode::Order,
             "--peers" => mode = Mode::Peers,
             "--floor" => floor = words.next(),
             _ if word.starts_with('-') || binary.is_some() => return usage(),
@@ -129,6 +132,7 @@ fn run(floor: &str, binary: &str, quick: bool, mode: Mode) -> io::Result<bool> {
     };
     match mode {
         Mode::Counts => bench.print_counts().map(|()| true),
+        Mode::Order => bench.print_order().map(|()| true),
         Mode::Peers if !private => {
             Err(io::Error::other("--peers must be root: Postfix, and a network with a name server"))
         }

@@ -72,7 +72,7 @@ impl Bench {
         let [floor, plain, logged] = cpu.map(median);
         let [floor_greeting, plain_greeting, _] = greeting.map(median);
         Ok(vec![
-            figure("CPU of a short session, µs", Some(floor), plain, Budget::Times(1.9)),
+            figure("CPU of a short session, µs", Some(floor), plain, Budget::Times(1.8)),
             figure("the same with `--log syslog`, µs", Some(floor), logged, Budget::None),
             figure("log lines a session", None, lines, Budget::None),
             figure(
