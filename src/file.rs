@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, Stat, fstat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat};
 use rustix::io::Errno;
 
 /// Octets of the program's version in a compiled form.
@@ -26,7 +26,11 @@ pub(crate) fn open(path: &Path) -> io::Result<Option<(OwnedFd, Stat)>> {
     match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => {
             let stat = fstat(&file)?;
-            Ok(Some((file, stat)))
+            // What a pipe has to say is not known before somebody writes to it: nothing would be read.
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Fifo => Err(io::Error::other("it is a pipe")),
+                _ => Ok(Some((file, stat))),
+            }
         }
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(error) => Err(error.into()),

@@ -129,6 +129,9 @@ fn mistakes_are_told_with_line_and_key_and_what_was_meant() {
     fs::remove_file(&file).unwrap();
     assert!(load(&file).err().unwrap().to_string().ends_with("there is no such file"));
     assert!(load(&folder.file("")).is_err());
+    // Read before somebody writes to it, a pipe would be a configuration without filters.
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert!(load(&file).err().unwrap().to_string().ends_with("it is a pipe"));
 }
 
 #[test]

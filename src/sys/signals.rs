@@ -10,30 +10,42 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::process::{Child, Command};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a session's clock counts in: the limits of long waits, and that of the session. A timer for
-/// each wait would be set and taken back fifteen times a session, which is 2 % of what one costs.
+/// How often a session's clock ticks: so often a wait is looked after that lasts long, and the
+/// session as a whole. A timer for each wait would be set and taken back fifteen times a session,
+/// which is 2 % of what one costs.
 const TICK: Duration = Duration::from_secs(30);
-/// A wait of so many ticks or more is counted in them, and lasts one longer at most.
+/// A wait of so many ticks or more is looked after by them, and lasts one longer at most.
 const LONG: u32 = 4;
 
 static TERMINATED: AtomicBool = AtomicBool::new(false);
-/// How often the session's clock may still tick.
-static TICKS_LEFT: AtomicU32 = AtomicU32::new(u32::MAX);
+/// When the session's time is up, in [`millis`].
+static END: AtomicU64 = AtomicU64::new(u64::MAX);
+static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
 /// A child has ended, and no wait has been told.
 static CHILD_ENDED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn on_signal(signal: libc::c_int) {
     match signal {
         libc::SIGTERM => TERMINATED.store(true, Ordering::Relaxed),
-        libc::SIGALRM => {
-            let left = TICKS_LEFT.load(Ordering::Relaxed);
-            TICKS_LEFT.store(left.saturating_sub(1), Ordering::Relaxed);
+        // Ticks that come while none is waited for are one: they are not to be counted.
+        libc::SIGALRM if millis() >= END.load(Ordering::Relaxed) => {
+            TIME_IS_UP.store(true, Ordering::Relaxed);
         }
+        libc::SIGALRM => {}
         _ => CHILD_ENDED.store(true, Ordering::Relaxed),
     }
+}
+
+/// The time, in milliseconds, from some moment on. As a signal handler may ask for it.
+#[inline(always)]
+fn millis() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call fills the structure; every system has this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
 /// Has SIGTERM come?
@@ -42,10 +54,10 @@ pub fn terminated() -> bool {
     TERMINATED.load(Ordering::Relaxed)
 }
 
-/// Has the time passed that was given to [`Waiter::new`]?
+/// Has the time passed that [`Waiter`]'s clock was to last?
 #[must_use]
 pub fn time_is_up() -> bool {
-    TICKS_LEFT.load(Ordering::Relaxed) == 0
+    TIME_IS_UP.load(Ordering::Relaxed)
 }
 
 /// From here on the end of a child ends a wait, too.
@@ -107,9 +119,7 @@ pub enum Wakeup {
 pub struct Waiter {
     /// The signals blocked while waiting: those blocked before, less ours.
     blocked: libc::sigset_t,
-    /// How long a tick of its clock is.
-    tick: Duration,
-    /// Waits from this length on are counted in ticks; without a clock there is none.
+    /// Waits from this length on need no timer of their own: there is a clock that ticks.
     long: Duration,
 }
 
@@ -146,16 +156,17 @@ impl Waiter {
             libc::sigdelset(blocked.as_mut_ptr(), libc::SIGTERM);
             libc::sigdelset(blocked.as_mut_ptr(), libc::SIGALRM);
             libc::sigdelset(blocked.as_mut_ptr(), libc::SIGCHLD);
+            let mut long = Duration::MAX;
             if let Some((time, tick)) = clock {
-                TICKS_LEFT.store(ticks(time, tick), Ordering::Relaxed);
+                END.store(millis() + time.as_millis() as u64, Ordering::Relaxed);
                 let (tv_sec, tv_usec) = (tick.as_secs() as _, tick.subsec_micros() as _);
-                let tick = libc::timeval { tv_sec, tv_usec };
-                let clock = libc::itimerval { it_interval: tick, it_value: tick };
-                libc::setitimer(libc::ITIMER_REAL, &raw const clock, ptr::null_mut());
+                let interval = libc::timeval { tv_sec, tv_usec };
+                let clock = libc::itimerval { it_interval: interval, it_value: interval };
+                if libc::setitimer(libc::ITIMER_REAL, &raw const clock, ptr::null_mut()) == 0 {
+                    long = tick.saturating_mul(LONG);
+                }
             }
-            let (tick, long) =
-                clock.map_or((TICK, Duration::MAX), |(_, tick)| (tick, tick.saturating_mul(LONG)));
-            Waiter { blocked: blocked.assume_init(), tick, long }
+            Waiter { blocked: blocked.assume_init(), long }
         }
     }
 
@@ -165,16 +176,11 @@ impl Waiter {
     /// # Errors
     /// Those of ppoll, but for the interruption by a signal.
     pub fn wait(&self, fds: &mut [libc::pollfd], time: Duration) -> io::Result<Wakeup> {
-        if time >= self.long {
-            // It begins somewhere between two ticks.
-            let mut left = time + self.tick;
-            while !left.is_zero() {
-                if let Some(wakeup) = self.poll(fds, None)? {
-                    return Ok(wakeup);
-                }
-                left = left.saturating_sub(self.tick);
-            }
-            return Ok(Wakeup::TimedOut);
+        // It is looked at the clock when the first tick comes: hardly a wait lasts as long.
+        if time >= self.long
+            && let Some(wakeup) = self.poll(fds, None)?
+        {
+            return Ok(wakeup);
         }
         let (begun, mut left) = (Instant::now(), time);
         loop {
@@ -211,10 +217,4 @@ impl Waiter {
             },
         }
     }
-}
-
-/// As many ticks as make up this time.
-fn ticks(time: Duration, tick: Duration) -> u32 {
-    let [time, tick] = [time, tick].map(|time| time.as_millis() as u64);
-    u32::try_from(time.div_ceil(tick.max(1))).unwrap_or(u32::MAX)
 }

@@ -56,6 +56,7 @@ pub(super) const FILES: &[libc::c_long] = &[
     libc::SYS_newfstatat,
     libc::SYS_openat,
     libc::SYS_pwrite64,
+    #[cfg(not(target_arch = "riscv64"))]
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_statx,

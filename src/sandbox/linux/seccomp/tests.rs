@@ -138,5 +138,7 @@ fn other_kinds_of_calls_end_the_process() {
 
 #[test]
 fn the_program_of_a_plain_session_is_short() {
-    assert!(program(Class::Relay).len() <= 47, "{}", program(Class::Relay).len());
+    // Elsewhere the calls' numbers lie farther apart.
+    let most = if cfg!(target_arch = "x86_64") { 47 } else { 54 };
+    assert!(program(Class::Relay).len() <= most, "{}", program(Class::Relay).len());
 }
