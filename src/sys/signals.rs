@@ -27,16 +27,35 @@ static TIME_IS_UP: AtomicBool = AtomicBool::new(false);
 /// A child has ended, and no wait has been told.
 static CHILD_ENDED: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn on_signal(signal: libc::c_int) {
+extern "C" fn on_signal(signal: libc::c_int, info: *const libc::siginfo_t, _: *const libc::c_void) {
     match signal {
         libc::SIGTERM => TERMINATED.store(true, Ordering::Relaxed),
         // Ticks that come while none is waited for are one: they are not to be counted.
-        libc::SIGALRM if millis() >= END.load(Ordering::Relaxed) => {
+        libc::SIGALRM if was_sent(info) || millis() >= END.load(Ordering::Relaxed) => {
             TIME_IS_UP.store(true, Ordering::Relaxed);
         }
         libc::SIGALRM => {}
         _ => CHILD_ENDED.store(true, Ordering::Relaxed),
     }
+}
+
+/// Did a process send the signal, and not the clock? Linux always says so.
+#[cfg(target_os = "linux")]
+fn was_sent(info: *const libc::siginfo_t) -> bool {
+    // SAFETY: the handler is given it, or null.
+    unsafe { info.as_ref() }.is_some_and(|info| info.si_code == libc::SI_USER)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn was_sent(_: *const libc::siginfo_t) -> bool {
+    false
+}
+
+/// What a handler is set with.
+fn handler() -> libc::sighandler_t {
+    let handler: extern "C" fn(libc::c_int, *const libc::siginfo_t, *const libc::c_void) =
+        on_signal;
+    handler as libc::sighandler_t
 }
 
 /// The time, in milliseconds, from some moment on. As a signal handler may ask for it.
@@ -63,11 +82,11 @@ pub fn time_is_up() -> bool {
 /// From here on the end of a child ends a wait, too.
 pub fn watch_children() {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    let handler: extern "C" fn(libc::c_int) = on_signal;
     // SAFETY: as in Waiter::new.
     unsafe {
         let action = action.assume_init_mut();
-        action.sa_sigaction = handler as libc::sighandler_t;
+        action.sa_sigaction = handler();
+        action.sa_flags = libc::SA_SIGINFO;
         libc::sigemptyset(&raw mut action.sa_mask);
         libc::sigaction(libc::SIGCHLD, action, ptr::null_mut());
     }
@@ -138,14 +157,14 @@ impl Waiter {
         let mut ours = MaybeUninit::<libc::sigset_t>::uninit();
         let mut blocked = MaybeUninit::<libc::sigset_t>::uninit();
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-        let handler: extern "C" fn(libc::c_int) = on_signal;
         // SAFETY: the sets are filled by sigemptyset and sigprocmask before
         // they are read; an all-zero sigaction is a valid one, and the handler
-        // only uses atomics, which is async-signal-safe. None of the
-        // calls fails with these arguments.
+        // only uses atomics and looks at the clock, which is async-signal-safe. The
+        // calls do not fail with these arguments, but for that of the clock, perhaps.
         unsafe {
             let action = action.assume_init_mut();
-            action.sa_sigaction = handler as libc::sighandler_t;
+            action.sa_sigaction = handler();
+            action.sa_flags = libc::SA_SIGINFO;
             libc::sigemptyset(&raw mut action.sa_mask);
             libc::sigemptyset(ours.as_mut_ptr());
             for signal in [libc::SIGTERM, libc::SIGALRM] {
