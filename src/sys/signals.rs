@@ -51,11 +51,23 @@ fn was_sent(_: *const libc::siginfo_t) -> bool {
     false
 }
 
-/// What a handler is set with.
-fn handler() -> libc::sighandler_t {
+/// Has the handler called for these signals.
+#[inline(always)] // Once in a session.
+fn handle(signals: &[libc::c_int]) {
     let handler: extern "C" fn(libc::c_int, *const libc::siginfo_t, *const libc::c_void) =
         on_signal;
-    handler as libc::sighandler_t
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: an all-zero sigaction is a valid one, and the handler only uses atomics and looks
+    // at the clock, which is async-signal-safe. The calls do not fail with these arguments.
+    unsafe {
+        let action = action.assume_init_mut();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        action.sa_flags = libc::SA_SIGINFO;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        for signal in signals {
+            libc::sigaction(*signal, action, ptr::null_mut());
+        }
+    }
 }
 
 /// The time, in milliseconds, from some moment on. As a signal handler may ask for it.
@@ -81,15 +93,7 @@ pub fn time_is_up() -> bool {
 
 /// From here on the end of a child ends a wait, too.
 pub fn watch_children() {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: as in Waiter::new.
-    unsafe {
-        let action = action.assume_init_mut();
-        action.sa_sigaction = handler();
-        action.sa_flags = libc::SA_SIGINFO;
-        libc::sigemptyset(&raw mut action.sa_mask);
-        libc::sigaction(libc::SIGCHLD, action, ptr::null_mut());
-    }
+    handle(&[libc::SIGCHLD]);
     hold_signals(true);
 }
 
@@ -154,21 +158,16 @@ impl Waiter {
     #[must_use]
     #[inline(always)] // Once in a session.
     pub fn with_clock(clock: Option<(Duration, Duration)>) -> Self {
+        const OURS: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGALRM];
+        handle(&OURS);
         let mut ours = MaybeUninit::<libc::sigset_t>::uninit();
         let mut blocked = MaybeUninit::<libc::sigset_t>::uninit();
-        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: the sets are filled by sigemptyset and sigprocmask before
-        // they are read; an all-zero sigaction is a valid one, and the handler
-        // only uses atomics and looks at the clock, which is async-signal-safe. The
-        // calls do not fail with these arguments, but for that of the clock, perhaps.
+        // they are read. The calls do not fail with these arguments, but for
+        // that of the clock, perhaps.
         unsafe {
-            let action = action.assume_init_mut();
-            action.sa_sigaction = handler();
-            action.sa_flags = libc::SA_SIGINFO;
-            libc::sigemptyset(&raw mut action.sa_mask);
             libc::sigemptyset(ours.as_mut_ptr());
-            for signal in [libc::SIGTERM, libc::SIGALRM] {
-                libc::sigaction(signal, action, ptr::null_mut());
+            for signal in OURS {
                 libc::sigaddset(ours.as_mut_ptr(), signal);
             }
             libc::sigprocmask(libc::SIG_BLOCK, ours.as_ptr(), blocked.as_mut_ptr());
