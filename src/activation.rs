@@ -1,7 +1,7 @@
 //! Who started us, and who is the client.
 //!
 //! After this the client is fd 0 (and fd 1, if they are pipes), whoever handed
-//! it to us in which way, and nothing we write to fd 2 can reach it.
+//! it to us in which way.
 
 use std::fmt;
 use std::io;
@@ -9,10 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
-use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname, sockopt};
-use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
+use rustix::stdio::{dup2_stdin, dup2_stdout, stdin};
 
 use crate::sys;
 
@@ -67,22 +66,6 @@ impl fmt::Display for NoClient {
             ),
         }
     }
-}
-
-/// Points fd 2 away from where it leads: under inetd that is the client. If
-/// that cannot be done, fd 2 is closed; false, since what is opened next would
-/// then be taken for it.
-#[must_use]
-pub fn leave_stderr() -> bool {
-    // A jail may have no /dev/null; a directory opened for reading takes no
-    // octet either.
-    let nowhere = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        .or_else(|_| open("/", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()));
-    let left = nowhere.and_then(dup2_stderr).is_ok();
-    if !left {
-        sys::close_stderr();
-    }
-    left
 }
 
 /// Is there an Internet client at the other end?

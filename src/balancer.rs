@@ -65,6 +65,7 @@ impl Balancers {
     ///
     /// # Errors
     /// Why there is no telling.
+    #[inline(never)] // Not in every session.
     pub(crate) fn client(&self, client: Client) -> Result<Client, NoHeader> {
         if !self.has(&client) {
             return Ok(client);

@@ -25,9 +25,13 @@ pub(crate) fn untold(loaded: &Loaded, client: &Client) -> Option<u64> {
     let guarded = loaded.chain.guards_mta() || loaded.chain.stages().has(Stage::Message);
     // A balancer's client is not known yet.
     let local = settings.proxy_from.is_none() && host::is_local(client.ip);
-    if told_who || guarded || local {
-        return None;
-    }
+    if told_who || guarded || local { None } else { unknown(loaded) }
+}
+
+/// The edition, if the log does not know of it.
+#[inline(never)] // Not in every session.
+fn unknown(loaded: &Loaded) -> Option<u64> {
+    let settings = &loaded.settings;
     let mut edition: Vec<u8> = loaded.edition.iter().flat_map(|n| n.to_le_bytes()).collect();
     edition.extend(settings.upstream.to_string().bytes());
     let edition = file::checksum(0, &edition);

@@ -23,6 +23,8 @@
 pub mod activation;
 #[cfg(target_env = "musl")]
 mod allocator;
+#[cfg(any(target_env = "musl", test))]
+mod arena;
 pub mod balancer;
 mod child;
 pub mod cli;
@@ -118,7 +120,7 @@ fn serve(mut loaded: Loaded) -> exit::Code {
     let to = (loaded.settings.log, loaded.settings.style);
     crash::install(to);
     let mut log = Log::new(to);
-    if !log.is_stderr() && !activation::leave_stderr() {
+    if log.leave_stderr().is_err() {
         return turn_away(&mut log, &standing::INTERNAL, &"fd 2 cannot be pointed elsewhere");
     }
     match activation::client() {
@@ -167,9 +169,7 @@ fn refuse_to_start(to: (LogTo, Style), error: &dyn Display) -> exit::Code {
         return terminal::complain(error);
     }
     let mut log = Log::new(to);
-    if !log.is_stderr() {
-        let _ = activation::leave_stderr();
-    }
+    let _ = log.leave_stderr();
     turn_away(&mut log, &standing::BAD_CONFIGURATION, error)
 }
 

@@ -22,6 +22,12 @@ pub const CLIENT_INBOX: usize = 64 * 1024;
 /// What is read from the MTA at most before it is dealt with.
 pub const MTA_INBOX: usize = 16 * 1024;
 
+/// What commands that come at once fit into; memory for more is taken when more has come.
+pub const COMMANDS: usize = 2048;
+
+/// The same for replies of the MTA.
+pub const REPLIES: usize = 1024;
+
 /// One line of an MTA's reply, CRLF included. RFC 5321 4.5.3.1.5 says 512; an
 /// AUTH challenge may be 12288 octets (RFC 4954 4), with code and space.
 pub const REPLY_LINE: usize = 12_288 + 6;

@@ -23,13 +23,19 @@ impl Stage {
     /// Its name in the log and in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        self.logged().split_at(" at=".len()).1
+    }
+
+    /// A log line's word for it.
+    #[must_use]
+    pub const fn logged(self) -> &'static str {
         match self {
-            Stage::Connect => "connect",
-            Stage::Helo => "helo",
-            Stage::Mail => "mail",
-            Stage::Rcpt => "rcpt",
-            Stage::Data => "data",
-            Stage::Message => "message",
+            Stage::Connect => " at=connect",
+            Stage::Helo => " at=helo",
+            Stage::Mail => " at=mail",
+            Stage::Rcpt => " at=rcpt",
+            Stage::Data => " at=data",
+            Stage::Message => " at=message",
         }
     }
 }

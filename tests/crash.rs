@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use smtp_wrapper::config::{LogTo, Style};
-use smtp_wrapper::{activation, crash};
+use smtp_wrapper::crash;
 
 use smtp_wrapper::log::line::Line;
 use smtp_wrapper::log::{Level, Log};
@@ -24,8 +24,10 @@ const LOG: &str = "SMTP_WRAPPER_TEST_CRASH_LOG";
 #[test]
 fn a_panic_is_a_421_a_line_and_status_70() {
     if let Ok(path) = std::env::var(LOG) {
-        crash::install((LogTo::SyslogAt(path.leak()), Style::Native));
-        assert!(activation::leave_stderr());
+        let to = (LogTo::SyslogAt(path.leak()), Style::Native);
+        crash::install(to);
+        let mut log = Log::new(to);
+        log.leave_stderr().unwrap();
         panic!("on purpose");
     }
     panics("a_panic_is_a_421_a_line_and_status_70");
@@ -36,8 +38,8 @@ fn in_a_jail_its_line_goes_to_the_log_that_is_connected() {
     if let Ok(path) = std::env::var(LOG) {
         let to = (LogTo::SyslogAt(path.clone().leak()), Style::Native);
         crash::install(to);
-        assert!(activation::leave_stderr());
         let mut log = Log::new(to);
+        log.leave_stderr().unwrap();
         log.line(Level::Info, &mut Line::without_session());
         crash::log_to(log.another());
         // As if it were not to be reached from here.

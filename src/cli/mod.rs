@@ -176,7 +176,9 @@ pub fn parse(
         }
     }
     asked.mode = mode.unwrap_or_default();
-    asked.listen.add_original();
+    if asked.listen.host.is_some() || asked.listen.port.is_some() {
+        asked.listen.add_original();
+    }
     Ok(asked)
 }
 
@@ -237,22 +239,6 @@ impl Invocation {
         };
         match known.set {
             Set::Session(_) => self.given.push((known, name, value)),
-            Set::Listen(set) => {
-                set(&mut self.listen, value).map_err(|why| wrong(name, value, &why))?;
-            }
-            Set::Explain(set) => {
-                set(self.explain.get_or_insert_default(), value)
-                    .map_err(|why| wrong(name, value, &why))?;
-            }
-            Set::Check(set) => set(&mut self.tools.get_or_insert_default().check, value),
-            Set::Report(set) => {
-                set(&mut self.tools.get_or_insert_default().report, value)
-                    .map_err(|why| wrong(name, value, &why))?;
-            }
-            Set::Desk(set) => {
-                set(&mut self.tools.get_or_insert_default().desk, value)
-                    .map_err(|why| wrong(name, value, &why))?;
-            }
             Set::Source => {
                 self.source = match value {
                     "none" => Source::Nothing,
@@ -260,10 +246,25 @@ impl Invocation {
                     path => Source::Named(path),
                 }
             }
+            _ => self.tool_option(known, value).map_err(|why| wrong(name, value, &why))?,
         }
         if known.scope == Scope::Session && handed_on {
             self.session_args.push(name);
             self.session_args.extend((!known.value.is_empty()).then_some(value));
+        }
+        Ok(())
+    }
+
+    /// Takes an option that no session has.
+    #[cold]
+    fn tool_option(&mut self, known: &Opt, value: &'static str) -> Result<(), String> {
+        match known.set {
+            Set::Session(_) | Set::Source => {}
+            Set::Listen(set) => set(&mut self.listen, value)?,
+            Set::Explain(set) => set(self.explain.get_or_insert_default(), value)?,
+            Set::Check(set) => set(&mut self.tools.get_or_insert_default().check, value),
+            Set::Report(set) => set(&mut self.tools.get_or_insert_default().report, value)?,
+            Set::Desk(set) => set(&mut self.tools.get_or_insert_default().desk, value)?,
         }
         Ok(())
     }

@@ -66,13 +66,13 @@ impl Default for Listen {
 
 impl Listen {
     /// The address that the original's options make.
+    #[cold]
     pub(super) fn add_original(&mut self) {
         let port = self.port.map_or(25, NonZeroU16::get);
         match self.host {
             Some(host) if host.contains(':') => self.on.push(format!("[{host}]:{port}")),
             Some(host) => self.on.push(format!("{host}:{port}")),
-            None if self.port.is_some() => self.on.push(port.to_string()),
-            None => {}
+            None => self.on.push(port.to_string()),
         }
     }
 }

@@ -35,9 +35,14 @@ pub(super) fn positive(value: &str) -> Result<Duration, String> {
 
 /// One of these words.
 pub(super) fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
-    let names = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
     let found = words.iter().find(|(word, _)| *word == value);
-    found.map(|(_, meaning)| *meaning).ok_or_else(|| format!("must be {}", names()))
+    let wrong = || none_of(&mut words.iter().map(|(word, _)| *word));
+    found.map(|(_, meaning)| *meaning).ok_or_else(wrong)
+}
+
+#[cold]
+fn none_of(words: &mut dyn Iterator<Item = &str>) -> String {
+    format!("must be {}", words.collect::<Vec<_>>().join(" or "))
 }
 
 pub(super) fn program(value: &'static str) -> Result<&'static str, String> {

@@ -110,6 +110,11 @@ impl Dns {
         if let Some(known) = &self.known {
             return known.clone();
         }
+        self.read_servers()
+    }
+
+    #[inline(never)] // Not in every session.
+    fn read_servers(&self) -> (dns::Config, Option<String>) {
         match dns::Config::read(Path::new(self.resolv_conf)) {
             Ok(config) => (config, None),
             Err(error) => {

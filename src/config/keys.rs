@@ -82,8 +82,14 @@ impl<'a> Keys<'a> {
         BadKey { line: self.table.line, key: Some(key), what: format!("is missing: {wants}") }
     }
 
+    /// Is there such a key?
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
     /// The error that this key's value is wrong.
     #[must_use]
+    #[cold]
     pub fn wrong(&self, key: &'static str, wants: impl Into<String>) -> BadKey {
         let line = self.get(key).map_or(self.table.line, |entry| entry.line);
         BadKey { line, key: Some(key), what: wants.into() }
@@ -113,11 +119,15 @@ impl<'a> Keys<'a> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         match words.iter().find(|(word, _)| *word == text) {
             Some((_, meaning)) => Ok(Some(*meaning)),
-            None => {
-                let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-                Err(self.wrong(key, format!("must be {}", words.join(" or "))))
-            }
+            None => Err(self.none_of(key, &mut words.iter().map(|(word, _)| *word))),
         }
+    }
+
+    /// The error that this key has none of these values.
+    #[cold]
+    fn none_of(&self, key: &'static str, words: &mut dyn Iterator<Item = &str>) -> BadKey {
+        let words: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
+        self.wrong(key, format!("must be {}", words.join(" or ")))
     }
 
     /// True or false; false without the key.
@@ -237,12 +247,22 @@ impl<'a> Keys<'a> {
                 None => Ok(entries),
             };
         };
-        let mut list = entries.unwrap_or_default();
+        let how = (syntax.unwrap_or_default(), topic.unwrap_or_default());
+        self.with_files(entries.unwrap_or_default(), names, how).map(Some)
+    }
+
+    /// The list with what is in these files.
+    #[inline(never)] // Not in every session.
+    fn with_files(
+        &self,
+        mut list: List,
+        names: Vec<&'static str>,
+        how: (Syntax, Topic),
+    ) -> Result<List, BadKey> {
         for name in names {
-            let how = (syntax.unwrap_or_default(), topic.unwrap_or_default());
             self.add_file(&mut list, "lists", name, how)?;
         }
-        Ok(Some(list))
+        Ok(list)
     }
 
     fn add_file(

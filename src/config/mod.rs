@@ -247,10 +247,11 @@ fn chain(
     read: Option<&Read>,
     files: &ListFiles,
 ) -> Result<Chain, ConfigError> {
-    let tables = read.map_or(0, |read| read.document.tables.len());
+    let tables = read.map_or(&[][..], |read| &read.document.tables);
+    let filters = tables.iter().filter(|table| table.repeated).count();
     let of_options = of_options(settings);
     let delayed = usize::from(!settings.greet_delay.is_zero());
-    let mut chain = Chain::with_capacity(of_options.len() + tables + delayed);
+    let mut chain = Chain::with_capacity(of_options.len() + filters + delayed);
     let mut early = false;
     for (option, table) in of_options {
         early |= is_early(&table);

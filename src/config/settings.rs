@@ -219,6 +219,9 @@ impl Settings {
         files: &ListFiles,
     ) -> Result<(), (&'static str, BadKey)> {
         for table in document.tables.iter().filter(|table| !table.repeated) {
+            if table.entries.is_empty() && table.name.is_empty() {
+                continue;
+            }
             let keys = Keys::new(table, files);
             let read = match table.name {
                 "" => self.read_head(&keys),
@@ -314,6 +317,14 @@ impl Settings {
             self.log = LogTo::parse(to).map_err(|what| keys.wrong("to", what))?;
         }
         self.style = keys.choice("style", STYLES)?.unwrap_or(self.style);
+        match keys.has("trace_to") || keys.has("trace") {
+            true => self.read_trace(keys),
+            false => Ok(()),
+        }
+    }
+
+    #[inline(never)] // Not in every session.
+    fn read_trace(&mut self, keys: &Keys<'_>) -> Result<(), BadKey> {
         let place = keys.text("trace_to")?.map_or(Ok(None), Traces::place);
         let place = place.map_err(|what| keys.wrong("trace_to", what))?;
         if let Some(entries) = keys.texts("trace")? {

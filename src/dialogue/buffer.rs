@@ -1,9 +1,5 @@
 //! What has come from a peer and what is to go to it.
 
-/// What commands and replies fit into: a session without a message takes no more, and has
-/// it beside what else it takes.
-const FIRST: usize = 2048;
-
 /// Octets that have come from a peer and are not dealt with yet. Its memory grows once, when
 /// what came at once has filled it.
 #[derive(Debug, Default)]
@@ -20,9 +16,9 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn new(size: usize) -> Self {
-        let buffer = Vec::with_capacity(size.min(FIRST));
-        Inbox { buffer, most: size, grows: false, done: 0, seen: 0 }
+    pub(super) fn new(first: usize, most: usize) -> Self {
+        let buffer = Vec::with_capacity(first);
+        Inbox { buffer, most, grows: false, done: 0, seen: 0 }
     }
 
     /// What is not dealt with.

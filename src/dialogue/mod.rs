@@ -169,8 +169,8 @@ impl Dialogue {
         Dialogue {
             plan,
             state: if filters_first { State::Arrived } else { State::Calling },
-            client: Inbox::new(limits::CLIENT_INBOX),
-            mta: Inbox::new(limits::MTA_INBOX),
+            client: Inbox::new(limits::COMMANDS, limits::CLIENT_INBOX),
+            mta: Inbox::new(limits::REPLIES, limits::MTA_INBOX),
             to_client: Outbox::new(limits::REPLY),
             to_mta: Outbox::new(limits::REPLY),
             passing: 0,

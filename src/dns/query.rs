@@ -16,8 +16,8 @@ use rustix::net::{
 use super::message::{ALIASES, Asked, Said};
 use super::{Answer, Config, Kind, Trouble};
 
-/// What a datagram may hold; more than 512 octets is none of an honest server.
-const DATAGRAM: usize = 4096;
+/// What a datagram may hold; more than 512 octets is none of an honest server, who was not asked for more.
+const DATAGRAM: usize = 768;
 /// Messages that are no answer are passed over so many at a time; then others
 /// have their turn.
 const AT_A_TIME: usize = 32;
@@ -233,6 +233,7 @@ impl Query {
     }
 
     /// Asks the same server by TCP.
+    #[inline(never)] // Not in every session.
     fn by_tcp(&mut self, config: &Config, now: Instant) {
         let server = config.servers.get(self.server(config));
         match (&mut self.stage, server.map(tcp)) {
@@ -295,6 +296,7 @@ fn read_datagrams(socket: &OwnedFd, asked: &Asked, room: &mut Vec<u8>) -> io::Re
 }
 
 /// Sends the rest of the question, then reads the answer.
+#[inline(never)] // Not in every session.
 fn read_stream(
     socket: &OwnedFd,
     asked: &Asked,

@@ -308,6 +308,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`Over`].
+    #[inline(never)] // Not in every session.
     pub fn judge_data(&mut self, facts: &Facts<'_>, ground: &mut dyn Ground) -> Result<(), Over> {
         match self.links.iter_mut().find(|link| link.concerns_message(facts)) {
             Some(link) if matches!(link.finding_of_message(), Finding::Nothing) => {
@@ -321,6 +322,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`Over`].
+    #[inline(never)] // Not in every session.
     pub fn judge_message(
         &mut self,
         message: &mut Spool,

@@ -31,6 +31,7 @@ impl Own {
     ///
     /// # Errors
     /// Says what is wrong with it.
+    #[inline(never)] // Not in every session.
     pub fn parse(text: &'static str) -> Option<Result<Own, String>> {
         let (code, rest) = text.split_at_checked(3)?;
         code.bytes().all(|b| b.is_ascii_digit()).then(|| Own::checked(code, rest.trim_ascii()))

@@ -179,6 +179,7 @@ impl Patterns {
         }
     }
 
+    #[inline(never)] // Not in every session.
     fn find_expression(&self, subject: Subject<'_>) -> Option<Mark> {
         let mut about = self.expressions.iter().filter(|(l, _)| subject.is_of(l.topic)).peekable();
         about.peek()?;

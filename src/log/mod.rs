@@ -4,28 +4,28 @@
 pub mod fields;
 pub mod line;
 pub mod style;
+mod syslog;
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ::syslog::{Logger, LoggerBackend};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::fstat;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socket_with};
+use rustix::net::{SendFlags, send};
 use rustix::stdio::{stderr, stdin, stdout};
-use syslog::{LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::activation::{self, Client};
 use crate::config::{LogTo, Style};
 use crate::io::write_if_ready;
 use crate::{limits, sys};
 
+use self::syslog::Syslog;
+pub(crate) use self::syslog::reaches_syslog;
 use line::Line;
-
-/// Where syslogd listens, on Linux and the BSDs.
-const SYSLOG_SOCKETS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
 
 /// Who writes lines, for syslogd.
 const IDENT: &str = "smtp-wrapper";
@@ -48,6 +48,9 @@ pub struct Log {
     style: Style,
     /// The next line is about one more recipient of the same message.
     again: bool,
+    /// fd 2, if it is ours: a socket that is to be connected to syslogd. It stays open, or what is
+    /// opened next would be taken for fd 2.
+    socket: Option<UnixDatagram>,
 }
 
 enum Sink {
@@ -60,7 +63,7 @@ enum Sink {
     Syslog {
         path: Option<&'static str>,
     },
-    Open(Logger<LoggerBackend, AsItIs>),
+    Open(Syslog),
 }
 
 impl Log {
@@ -77,17 +80,27 @@ impl Log {
             LogTo::Auto | LogTo::Syslog => Sink::Syslog { path: None },
             LogTo::SyslogAt(path) => Sink::Syslog { path: Some(path) },
         };
-        Log { sink, pid: std::process::id(), stuck: false, style, again: false }
+        Log { sink, pid: std::process::id(), stuck: false, style, again: false, socket: None }
     }
 
     /// Connects now to what is connected to when there is something to say; what is not there
     /// is looked for once more then.
     pub(crate) fn connect(&mut self) {
         if let Sink::Syslog { path } = self.sink
-            && let Ok(logger) = open_syslog(path)
+            && let Some(logger) = self.open(path)
         {
             self.sink = Sink::Open(logger);
         }
+    }
+
+    /// Connects to syslogd, by fd 2 if that is ours.
+    fn open(&mut self, path: Option<&str>) -> Option<Syslog> {
+        let socket = self.socket.take().map_or_else(syslog::socket, Ok).ok()?;
+        if syslog::connect(&socket, path).is_err() {
+            self.socket = Some(socket);
+            return None;
+        }
+        Some(syslog::logger(socket))
     }
 
     /// A log that goes to the same place.
@@ -96,13 +109,12 @@ impl Log {
         let sink = match &self.sink {
             Sink::Stderr { journal } => Sink::Stderr { journal: *journal },
             Sink::Syslog { path } => Sink::Syslog { path: *path },
-            Sink::Open(Logger { backend: LoggerBackend::Unix(socket), .. }) => {
-                let another = |socket| Logger::new(LoggerBackend::Unix(socket), AsItIs);
-                socket.try_clone().map_or(Sink::Nowhere, |socket| Sink::Open(another(socket)))
-            }
+            Sink::Open(Logger { backend: LoggerBackend::Unix(socket), .. }) => socket
+                .try_clone()
+                .map_or(Sink::Nowhere, |socket| Sink::Open(syslog::logger(socket))),
             Sink::Open(_) | Sink::Nowhere => Sink::Nowhere,
         };
-        Log { sink, ..*self }
+        Log { sink, socket: None, ..*self }
     }
 
     /// The lines of the session with this client.
@@ -113,10 +125,15 @@ impl Log {
         Line::new(time.as_micros() as u64, self.pid, client.ip, client.port)
     }
 
-    /// Does the log need fd 2?
-    #[must_use]
-    pub fn is_stderr(&self) -> bool {
-        matches!(self.sink, Sink::Stderr { .. })
+    /// Points fd 2 away from where it leads, if that is not the log.
+    ///
+    /// # Errors
+    /// It cannot be done; fd 2 is closed.
+    pub fn leave_stderr(&mut self) -> io::Result<()> {
+        if !matches!(self.sink, Sink::Stderr { .. }) {
+            self.socket = Some(syslog::socket_as_stderr()?);
+        }
+        Ok(())
     }
 
     /// Does the log tell of a session when it begins?
@@ -159,7 +176,7 @@ impl Log {
     #[inline(always)] // Most lines are written as they are.
     fn put(&mut self, level: Level, tagged: &[u8], tag: usize) {
         if let Sink::Syslog { path } = self.sink {
-            self.sink = open_syslog(path).map_or(Sink::Nowhere, Sink::Open);
+            self.sink = self.open(path).map_or(Sink::Nowhere, Sink::Open);
         }
         // Whatever goes wrong, mail is not to suffer from it.
         if self.write(level, tagged, tag).is_err() && !self.stuck {
@@ -195,7 +212,7 @@ impl Log {
 /// The sockets that a log may connect to.
 pub(crate) fn sockets(to: LogTo) -> Vec<&'static str> {
     match to {
-        LogTo::Auto | LogTo::Stderr | LogTo::Syslog => SYSLOG_SOCKETS.to_vec(),
+        LogTo::Auto | LogTo::Stderr | LogTo::Syslog => syslog::SOCKETS.to_vec(),
         LogTo::SyslogAt(path) => vec![path],
         LogTo::Nowhere => Vec::new(),
     }
@@ -226,6 +243,7 @@ fn stderr_is_client() -> bool {
     !rustix::termios::isatty(stderr()) && (same(stdin()) || same(stdout()))
 }
 
+#[inline(never)] // Not in every session.
 fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
     let mut line = Vec::with_capacity(text.len() + 4);
     if journal {
@@ -238,39 +256,4 @@ fn write_stderr(level: Level, journal: bool, text: &[u8]) -> io::Result<()> {
         sent => sent,
     };
     sent.map(|_| ()).map_err(io::Error::from)
-}
-
-/// Connects to syslogd. The crate's own way of opening blocks when syslogd
-/// listens on a stream and is stuck, and gives up at the first stale socket.
-fn open_syslog(path: Option<&str>) -> io::Result<Logger<LoggerBackend, AsItIs>> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
-    let socket = UnixDatagram::from(socket);
-    let standard = &SYSLOG_SOCKETS[..];
-    let paths = path.as_ref().map_or(standard, std::slice::from_ref);
-    let mut outcome = Err(io::ErrorKind::NotFound.into());
-    for path in paths {
-        outcome = socket.connect(path);
-        if outcome.is_ok() {
-            break;
-        }
-    }
-    outcome.map(|()| Logger::new(LoggerBackend::Unix(socket), AsItIs))
-}
-
-/// Is there a syslogd to be connected to, at this path or where one usually is?
-///
-/// # Errors
-/// Why not.
-pub(crate) fn reaches_syslog(path: Option<&str>) -> io::Result<()> {
-    open_syslog(path).map(drop)
-}
-
-/// Lines come as syslogd wants them, with their level ([`line::tag`]).
-struct AsItIs;
-
-impl LogFormat<&[u8]> for AsItIs {
-    fn format<W: Write>(&self, to: &mut W, _: Severity, tagged: &[u8]) -> syslog::Result<()> {
-        Ok(to.write_all(tagged)?)
-    }
 }

@@ -124,6 +124,12 @@ pub(super) struct Step {
     pub(super) take: fn(&Bounds<'_>) -> io::Result<()>,
 }
 
+#[cold]
+fn note(missing: &mut String, step: &Step, error: &io::Error) {
+    let comma = if missing.is_empty() { "" } else { ", " };
+    missing.push_str(&format!("{comma}{} ({error})", step.name));
+}
+
 /// Shuts the cage. Every step is taken, whatever became of the others.
 ///
 /// # Errors
@@ -132,8 +138,7 @@ pub(super) fn shut(bounds: &Bounds<'_>) -> Result<(), String> {
     let mut missing = String::new();
     for step in [Step { name: "limits", take: limit }].iter().chain(super::STEPS) {
         if let Err(error) = (step.take)(bounds) {
-            let comma = if missing.is_empty() { "" } else { ", " };
-            missing.push_str(&format!("{comma}{} ({error})", step.name));
+            note(&mut missing, step, &error);
         }
     }
     if missing.is_empty() { Ok(()) } else { Err(missing) }

@@ -18,7 +18,7 @@ use rustix::process::{getegid, geteuid, getgid, getuid};
 
 use crate::config::User;
 use crate::log::Log;
-use crate::{activation, crash, file, sys};
+use crate::{crash, file, sys};
 
 const USERS: &str = "/etc/passwd";
 const GROUPS: &str = "/etc/group";
@@ -53,7 +53,7 @@ pub(super) fn become_user(user: User, root: Option<&Path>, log: &mut Log) -> Res
     log.connect();
     if let Some(root) = root {
         crash::log_to(log.another());
-        let outcome = enter(root, log);
+        let outcome = enter(root);
         outcome.map_err(|error| format!("chroot {}: {error}{}", root.display(), hint(&error)))?;
     }
     if geteuid().is_root() {
@@ -72,14 +72,9 @@ pub(super) fn become_user(user: User, root: Option<&Path>, log: &mut Log) -> Res
 }
 
 /// Changes the root directory.
-fn enter(root: &Path, log: &Log) -> io::Result<()> {
+fn enter(root: &Path) -> io::Result<()> {
     chroot(root)?;
-    std::env::set_current_dir("/")?;
-    // Where there was no /dev/null, fd 2 is the old root directory, which is a way out.
-    if !log.is_stderr() && !activation::leave_stderr() {
-        return Err(io::Error::other("fd 2 cannot be pointed elsewhere"));
-    }
-    Ok(())
+    std::env::set_current_dir("/")
 }
 
 fn hint(error: &io::Error) -> &'static str {

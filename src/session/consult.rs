@@ -166,6 +166,7 @@ impl Session {
     }
 
     /// Keeps mail data for the filters, and shows it to them.
+    #[inline(never)] // Not in every session.
     pub(super) fn keep(&mut self, dialogue: &mut Dialogue, count: usize) {
         // However the message before ended, nothing of it may get into this one.
         if dialogue.message_begins() {
@@ -203,6 +204,7 @@ impl Session {
 
 impl Session {
     /// Reads the next block of the message that the filters let pass.
+    #[inline(never)] // Not in every session.
     pub(super) fn pour(&mut self, into: &mut Vec<u8>) -> std::io::Result<usize> {
         into.reserve(limits::CLIENT_INBOX);
         let Some(message) = &self.message else { return Ok(0) };
@@ -218,6 +220,7 @@ impl Session {
     }
 
     /// Tells the dialogue what came of it.
+    #[inline(never)] // Not in every session.
     pub(super) fn poured(&mut self, dialogue: &mut Dialogue, read: std::io::Result<usize>) {
         let count = match read {
             Ok(count) => count as u64,

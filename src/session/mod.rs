@@ -345,6 +345,7 @@ impl Session {
 
     /// Reads away what the client has sent and we do not want, for a while,
     /// so that it gets to read our last reply.
+    #[inline(never)] // Not in every session.
     fn linger(&mut self) {
         self.wires.finish_sending();
         let end = Instant::now() + limits::LINGER;

@@ -24,7 +24,9 @@ impl Session {
     /// Calls the MTA that the dialogue wants.
     pub(super) fn call(&mut self, dialogue: &mut Dialogue) {
         // One that was left before.
-        self.end_program(false);
+        if let Some(program) = self.program.take() {
+            self.end_program(program, false);
+        }
         let n = dialogue.upstream();
         if n > 0 {
             self.log_passed_over(dialogue, n - 1);
@@ -72,6 +74,7 @@ impl Session {
 
     /// Finds out the client's host names, which the MTA is to know; false if the
     /// client has gone meanwhile, or the session is to end.
+    #[cold]
     fn name_client(&mut self, dialogue: &mut Dialogue) -> bool {
         let inbox = std::mem::take(dialogue.inbox(Peer::Client));
         let closed = dialogue.client_has_closed();
@@ -119,6 +122,7 @@ impl Session {
     }
 
     /// One line of an MTA that did not come to greet; the next is called.
+    #[cold]
     fn log_passed_over(&mut self, dialogue: &Dialogue, n: usize) {
         let summary = dialogue.summary();
         let error = std::mem::take(&mut self.mta_error);
@@ -139,10 +143,10 @@ impl Session {
     /// At the end of the session: the client, whose last reply is sent, does not
     /// wait for the program's end. `took_mail`: it has taken a message.
     pub(super) fn leave_program(&mut self, took_mail: bool) {
-        if self.program.is_some() {
+        if let Some(program) = self.program.take() {
             self.wires.set_mta(None);
             self.wires.finish_sending();
-            self.end_program(took_mail);
+            self.end_program(program, took_mail);
         }
     }
 
@@ -201,8 +205,8 @@ impl Session {
     /// Ends the MTA that is a program, if there is one; its connection is closed, at
     /// which it should end by itself. Not when it is hung up, for the client would
     /// wait.
-    fn end_program(&mut self, took_mail: bool) {
-        let Some(mut program) = self.program.take() else { return };
+    #[cold]
+    fn end_program(&mut self, mut program: Box<Program>, took_mail: bool) {
         let in_time = self.await_program(&mut program, limits::MTA_PROGRAM_END, true);
         if !in_time {
             program.terminate();

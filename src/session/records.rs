@@ -79,8 +79,11 @@ impl Session {
             .outside(" helo=", summary.helo())
             .number(" messages=", summary.messages.into())
             .number(" octets=", summary.relayed)
-            .number(" refused=", summary.refused.into())
-            .word(" rule=", rule.unwrap_or("-"));
+            .number(" refused=", summary.refused.into());
+        match rule {
+            Some(rule) => self.line.word(" rule=", rule),
+            None => self.line.text(" rule=-"),
+        };
         if let Some(refusal) = &summary.refusal {
             refused_as_such(&mut self.line, refusal);
         }
@@ -159,7 +162,10 @@ fn facts(
         None => line.text(" tls=-"),
         Some(encryption) => line.text(" tls=").text(&encryption.name()),
     };
-    line.word(" auth=", authenticated.unwrap_or("-"));
+    match authenticated {
+        Some(name) => line.word(" auth=", name),
+        None => line.text(" auth=-"),
+    };
     if let Some(rule) = lifted.filter(|_| authenticated.is_some()) {
         line.word(" lifted=", rule);
     }
@@ -191,9 +197,9 @@ pub(crate) fn recipient(
     line.begin().word(" verdict=", outcome.verdict()).word(" rule=", outcome.rule);
     match outcome.code {
         Some(code) => line.number(" code=", code.into()),
-        None => line.word(" code=", "-"),
+        None => line.text(" code=-"),
     };
-    line.word(" at=", outcome.at.name());
+    line.text(outcome.at.logged());
     match noted.would {
         Some(would) => line.number(" would=", would.code.into()).text(":").text(would.rule),
         None => line.text(" would=-"),

@@ -17,13 +17,19 @@ use crate::sandbox::cage::Class;
 /// The program for a session of this class.
 pub(super) fn program(class: Class) -> &'static [sock_filter] {
     let program = match class {
-        Class::Relay => const { &allow(&[RELAY]) },
-        Class::Files => const { &allow(&[RELAY, FILES]) },
-        Class::Children => const { &allow(&[RELAY, FILES, CHILDREN]) },
-        Class::Programs => const { &deny(HOST) },
+        Class::Relay => &FOR_RELAY,
+        Class::Files => &FOR_FILES,
+        Class::Children => &FOR_CHILDREN,
+        Class::Programs => &FOR_PROGRAMS,
     };
     program.code.get(..program.len).unwrap_or_default()
 }
+
+// They have names, so that the linker can put the usual one where it is wanted (src/layout.ld).
+static FOR_RELAY: Program = allow(&[RELAY]);
+static FOR_FILES: Program = allow(&[RELAY, FILES]);
+static FOR_CHILDREN: Program = allow(&[RELAY, FILES, CHILDREN]);
+static FOR_PROGRAMS: Program = deny(HOST);
 
 /// The one kind of calls that is known here (linux/audit.h): others have other numbers.
 #[cfg(target_arch = "x86_64")]

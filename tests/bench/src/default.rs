@@ -89,7 +89,7 @@ impl Bench {
                 Some(floor),
                 session - (asking - floor),
                 // 1.6 was aimed at; the sandbox alone is 0.2.
-                Budget::Times(2.0),
+                Budget::Times(1.8),
             ),
             figure("the same with them, µs", Some(floor), session, Budget::None),
         ])
@@ -109,7 +109,7 @@ impl Bench {
                 Some(faults(&self.floor)?),
                 faults(&self.default.session)?,
                 // Else functions have moved out of src/layout.ld: tests/bench/run --order.
-                Budget::AtMost(24.0),
+                Budget::AtMost(14.0),
             ),
             figure(
                 "user instructions of a list of 14 lines, compiled",
