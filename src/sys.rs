@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
@@ -186,6 +186,13 @@ pub fn used() -> Used {
     let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
     let millis = (micros(usage.ru_utime) + micros(usage.ru_stime)) / 1000;
     Used { millis, kib: usage.ru_maxrss as u64 }
+}
+
+/// fd 2, of which nobody else may be the owner.
+#[must_use]
+pub fn take_stderr() -> OwnedFd {
+    // SAFETY: it is the one that only the standard library knows of, which does not close it.
+    unsafe { OwnedFd::from_raw_fd(libc::STDERR_FILENO) }
 }
 
 /// Closes fd 2.

@@ -87,6 +87,12 @@ fn every_fault_has_its_answer() {
         .knows("nowhere.example", alias("nothing.example", Vec::new()))
         .knows("two.example", a(&["192.0.2.1", "192.0.2.2", "2001:db8::1"]))
         .knows("many.example", Does::Records(vec![target(); 40]))
+        // Longer than it may be by UDP, and not marked as cut.
+        .knows("wide.example", {
+            let others = (0..40).map(|n| Entry(format!("other{n}.example"), 1, vec![0; 4]));
+            let good = Entry("wide.example".to_owned(), 1, vec![192, 0, 2, 7]);
+            Does::Records(others.chain([good]).collect())
+        })
         .knows("big.example", {
             let names: Vec<_> =
                 (0..200).map(|n| format!("{n}.{}.example", "x".repeat(60))).collect();
@@ -116,6 +122,7 @@ fn every_fault_has_its_answer() {
         ("two.example", Kind::A, "192.0.2.1 192.0.2.2", 500),
         ("two.example", Kind::Aaaa, "2001:db8::1", 500),
         ("many.example", Kind::A, "no data", 500), // of another owner
+        ("wide.example", Kind::A, "192.0.2.7", 500),
     ] {
         let (said, took) = ask(&config(&server), SECOND * 5, &[(name, kind)]);
         assert_eq!(said, [expected], "{name} {kind:?}");

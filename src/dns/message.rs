@@ -43,6 +43,17 @@ pub(super) enum Said {
     Answer(Answer),
 }
 
+/// The flag TC, in the header's third octet: the answer does not fit into a datagram.
+const TRUNCATED: u8 = 0x02;
+
+/// Makes of what came of a longer message one whose sender says that it does not fit.
+#[cold]
+pub(super) fn mark_as_cut(message: &mut [u8]) {
+    if let Some(flags) = message.get_mut(2) {
+        *flags |= TRUNCATED;
+    }
+}
+
 impl Asked {
     /// The question for a name; `None` if it is none.
     pub(super) fn new(id: u16, name: &[u8], kind: Kind) -> Option<Asked> {
@@ -68,7 +79,6 @@ impl Asked {
     /// octets; an impostor who does not know number and port is passed over.
     pub(super) fn read(&self, message: &mut [u8]) -> Said {
         let Some(code) = self.answers(message) else { return Said::Nothing };
-        const TRUNCATED: u8 = 0x02;
         match (code, message.get(2).is_some_and(|flags| flags & TRUNCATED != 0)) {
             (Code::NoError | Code::NoName, true) => return Said::Truncated,
             (Code::NoName, false) => return Said::Answer(Answer::NoName),

@@ -13,10 +13,11 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
 };
 
-use super::message::{ALIASES, Asked, Said};
+use super::message::{ALIASES, Asked, Said, mark_as_cut};
 use super::{Answer, Config, Kind, Trouble};
 
-/// What a datagram may hold; more than 512 octets is none of an honest server, who was not asked for more.
+/// What a datagram may hold; more than 512 octets is none of an honest server, who was not asked for more. What does not
+/// fit is asked for by TCP.
 const DATAGRAM: usize = 768;
 /// Messages that are no answer are passed over so many at a time; then others
 /// have their turn.
@@ -284,10 +285,16 @@ fn read_datagrams(socket: &OwnedFd, asked: &Asked, room: &mut Vec<u8>) -> io::Re
         room.clear();
         room.reserve(DATAGRAM);
         match recv(socket, spare_capacity(room), RecvFlags::DONTWAIT) {
-            Ok(_) => match asked.read(room) {
-                Said::Nothing => {}
-                said => return Ok(Some(said)),
-            },
+            Ok(_) => {
+                // As the server would have said, had it kept to what was asked for.
+                if room.len() == room.capacity() {
+                    mark_as_cut(room);
+                }
+                match asked.read(room) {
+                    Said::Nothing => {}
+                    said => return Ok(Some(said)),
+                }
+            }
             Err(Errno::AGAIN | Errno::INTR) => break,
             Err(error) => return Err(error.into()),
         }

@@ -58,11 +58,12 @@ pub(super) fn logger(socket: UnixDatagram) -> Syslog {
 pub(super) fn socket_as_stderr() -> io::Result<UnixDatagram> {
     sys::close_stderr();
     let socket = socket()?;
-    // It has the lowest number that is free, and 0 and 1 are the client.
-    if socket.as_raw_fd() != stderr().as_raw_fd() {
-        dup2_stderr(&socket)?;
+    // It has the lowest number that is free, and 0 and 1 are the client, if they are open.
+    if socket.as_raw_fd() == stderr().as_raw_fd() {
+        return Ok(socket);
     }
-    Ok(socket)
+    dup2_stderr(&socket)?;
+    Ok(sys::take_stderr().into())
 }
 
 /// Lines come as syslogd wants them, with their level ([`super::line::tag`]).
