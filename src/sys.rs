@@ -79,8 +79,11 @@ pub unsafe fn begin(
     // somebody who has gone ends the process has to be ignored: pipes have no flag for it as sockets have.
     unsafe {
         libc::poll(standard.as_mut_ptr(), 3, 0);
-        for _ in standard.iter().filter(|entry| entry.revents & libc::POLLNVAL != 0) {
-            libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        for entry in standard.iter().filter(|entry| entry.revents & libc::POLLNVAL != 0) {
+            let opened = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+            if opened == -1 && entry.fd == libc::STDERR_FILENO {
+                fill_stderr();
+            }
         }
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
     }
@@ -89,6 +92,21 @@ pub unsafe fn begin(
         let word = unsafe { CStr::from_ptr(*words.add(n)) };
         OsStr::from_bytes(word.to_bytes()).to_owned()
     })
+}
+
+/// Makes a socket of fd 2 that is closed where there is no /dev/null, as in a jail: nobody is to write what is meant
+/// for fd 2 into a file or connection. It is not connected, and takes nothing.
+#[cfg(target_env = "musl")]
+#[cold]
+fn fill_stderr() {
+    // SAFETY: no pointers are passed, and the descriptor that is closed is the one that was opened.
+    unsafe {
+        let socket = libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0);
+        if socket != -1 && socket != libc::STDERR_FILENO {
+            libc::dup2(socket, libc::STDERR_FILENO);
+            libc::close(socket);
+        }
+    }
 }
 
 unsafe extern "C" {

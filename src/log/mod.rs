@@ -72,9 +72,7 @@ impl Log {
     pub fn new((to, style): (LogTo, Style)) -> Self {
         let sink = match to {
             LogTo::Nowhere => Sink::Nowhere,
-            LogTo::Stderr if stderr_is_client() || stderr_is_closed() => {
-                Sink::Syslog { path: None }
-            }
+            LogTo::Stderr if stderr_is_client() => Sink::Syslog { path: None },
             LogTo::Stderr => Sink::Stderr { journal: stderr_is_journal() },
             LogTo::Auto if stderr_is_journal() && !stderr_is_client() => {
                 Sink::Stderr { journal: true }
@@ -229,11 +227,6 @@ fn stderr_is_journal() -> bool {
         return false;
     };
     stream.to_str() == Some(&format!("{}:{}", stat.st_dev, stat.st_ino))
-}
-
-/// Is there no fd 2? Then what is opened next would be taken for it.
-fn stderr_is_closed() -> bool {
-    fstat(stderr()).is_err_and(|error| error == Errno::BADF)
 }
 
 /// Does fd 2 lead to the client, as inetd makes it? No log is an Internet

@@ -247,6 +247,18 @@ def after_a_restart(name, port, syslogd):
     results.ok(logged(start, rb"session=end end=quit"), name + ": a session after a restart of syslogd is logged")
 
 
+def without_stderr(name, port, sink):
+    """What is opened is not taken for the standard error that the log is to go to: the MTA would be told the log."""
+    before = len(sink.talks)
+    _, replies = real.relay_once(port)
+    talk = sink.talks[before]
+    real.until(lambda: talk.ended)
+    results.ok(talk.messages == [real.MESSAGE] and replies[5] == real.Sink.STORED,
+               name + ": a message is relayed byte for byte", replies)
+    odd = [line for line in talk.commands if b"v=1" in line]
+    results.ok(not odd, name + ": the MTA is told nothing of the log", odd)
+
+
 def theirs():
     """What in the jail the sessions' user may write."""
     found = []
@@ -292,6 +304,9 @@ def main():
             results.ok(sink.talks[before].messages == [real.MESSAGE] and replies[5] == real.Sink.STORED,
                        name + ": a message is relayed byte for byte", replies)
         first = False
+    name = "a jail without /dev/null, standard error closed, --log stderr"
+    with Running(tcpserver("/bin/sh", "-c", "exec %s --config none --log stderr 2>&-" % " ".join(CHROOT))) as port:
+        results.attempt(name, without_stderr, name, port, sink)
     intervals = os.stat(JAIL + STATE + "/intervals")
     results.ok(intervals.st_uid == USER and not os.path.exists(STATE), "the state is in the jail, the user's")
     # Outside the list has one more; inside once the jail is made anew.
