@@ -219,6 +219,7 @@ impl Settings {
         files: &ListFiles,
     ) -> Result<(), (&'static str, BadKey)> {
         for table in document.tables.iter().filter(|table| !table.repeated) {
+            // Most files begin with a table.
             if table.entries.is_empty() && table.name.is_empty() {
                 continue;
             }
